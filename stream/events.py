@@ -1,0 +1,220 @@
+"""The events of the loop. The rules of an event live in its type, so building one in code is checked as well.
+
+Times are milliseconds of event time since the epoch. All structs are frozen, their sequences are tuples.
+"""
+
+import msgspec
+
+from stream.errors import EventError
+from stream.rules import (
+    require_distinct,
+    require_distribution,
+    require_finite,
+    require_id,
+    require_propensity,
+    require_time,
+)
+
+SCHEMA_VERSION = 1
+MAX_CANDIDATES = 1_000
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False):
+    """The base of all events: immutable, keyword-only; fields that a reader does not know are ignored."""
+
+
+class Context(Event, frozen=True, kw_only=True):
+    """What is known of the moment: any mix of text, numeric features and attributes (carried, not learned from)."""
+
+    text: str | None = None
+    features: tuple[float, ...] | None = None
+    attributes: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        require_finite("context.features", self.features or ())
+
+
+class Candidate(Event, frozen=True, kw_only=True):
+    """One item that could be shown."""
+
+    item_id: str
+    text: str | None = None
+    features: tuple[float, ...] | None = None
+    attributes: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        require_id("candidate.item_id", self.item_id)
+        if self.features:
+            require_finite(f"candidate {self.item_id!r} features", self.features)
+
+
+class Logged(Event, frozen=True, kw_only=True):
+    """What another policy showed already: learned from, not decided. A missing propensity is None."""
+
+    item_ids: tuple[str, ...]
+    propensities: tuple[float | None, ...] | None = None
+    policy: str = ""
+
+    def __post_init__(self) -> None:
+        require_distinct("logged.item_ids", self.item_ids)
+        if not self.item_ids:
+            raise EventError("logged.item_ids must not be empty; got ()")
+        if self.propensities is not None:
+            if len(self.propensities) != len(self.item_ids):
+                raise EventError(
+                    f"logged.propensities must have one value per item; got {len(self.propensities)} "
+                    f"for {len(self.item_ids)} items"
+                )
+            for propensity in self.propensities:
+                require_propensity("logged.propensities", propensity)
+
+
+class Impression(Event, frozen=True, kw_only=True):
+    """A user is here and can be shown `slots` of the candidates."""
+
+    impression_id: str
+    user_id: str
+    ts_ms: int
+    candidates: tuple[Candidate, ...]
+    context: Context = Context()
+    slots: int = 1
+    logged: Logged | None = None
+
+    def __post_init__(self) -> None:
+        require_id("impression.impression_id", self.impression_id)
+        require_id("impression.user_id", self.user_id)
+        require_time("impression.ts_ms", self.ts_ms)
+        count = len(self.candidates)
+        if not 1 <= count <= MAX_CANDIDATES:
+            raise EventError(f"impression.candidates must be 1 to {MAX_CANDIDATES:,}; got {count:,}")
+        items = {candidate.item_id for candidate in self.candidates}
+        if len(items) != count:
+            require_distinct("impression.candidates item_id", [c.item_id for c in self.candidates])
+        if not 1 <= self.slots <= count:
+            raise EventError(f"impression.slots must be 1 to the number of candidates ({count}); got {self.slots}")
+        for item_id in self.logged.item_ids if self.logged else ():
+            if item_id not in items:
+                raise EventError(f"logged.item_ids must be among the candidates; got {item_id!r}")
+
+
+class Click(Event, frozen=True, kw_only=True):
+    """Feedback of a user on one shown item. `kind` names what it was (click, purchase, like, ...), `value` how much."""
+
+    impression_id: str
+    user_id: str
+    item_id: str
+    ts_ms: int
+    kind: str = "click"
+    value: float = 1.0
+    click_id: str | None = None
+
+    def __post_init__(self) -> None:
+        require_id("click.impression_id", self.impression_id)
+        require_id("click.user_id", self.user_id)
+        require_id("click.item_id", self.item_id)
+        require_id("click.kind", self.kind)
+        require_time("click.ts_ms", self.ts_ms)
+        require_finite("click.value", (self.value,))
+
+
+class Slot(Event, frozen=True, kw_only=True):
+    """One shown item, the propensity of showing it there given the slots above, and the policy's score of it."""
+
+    item_id: str
+    propensity: float | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        require_id("slot.item_id", self.item_id)
+        require_propensity("slot.propensity", self.propensity)
+
+
+class Knew(Event, frozen=True, kw_only=True):
+    """What the policy read of the user at decision time, so that learning and replay read this and not the store.
+
+    Attributes:
+        clicks: joined clicks of the user so far.
+        decisions: decisions for the user so far that closed without a click.
+        idle_ms: event time since the user's last joined click; None before the first.
+        interest: interest vector that was used, float16 little-endian; None before the first click.
+    """
+
+    clicks: int = 0
+    decisions: int = 0
+    idle_ms: int | None = None
+    interest: bytes | None = None
+
+
+class Experiment(Event, frozen=True, kw_only=True):
+    """The experiment and the arm of it that a decision belonged to."""
+
+    name: str
+    arm: str
+
+
+class Recommendation(Event, frozen=True, kw_only=True):
+    """A decision: what was shown, out of what, with which probability, by which policy version and seed.
+
+    `probabilities` are of every candidate of the impression, in its order, for the first slot.
+    `slate_propensity` is the product of the slots' propensities, None where one is unknown.
+    """
+
+    decision_id: str
+    impression_id: str
+    user_id: str
+    ts_ms: int
+    slate: tuple[Slot, ...]
+    slate_propensity: float | None = None
+    probabilities: tuple[float, ...] | None = None
+    knew: Knew | None = None
+    strategy: str
+    policy_version: str
+    encoder_version: str = ""
+    seed: int = 0
+    experiment: Experiment | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("decision_id", "impression_id", "user_id"):
+            require_id(f"recommendation.{name}", getattr(self, name))
+        require_time("recommendation.ts_ms", self.ts_ms)
+        if not self.slate:
+            raise EventError("recommendation.slate must not be empty; got ()")
+        if len(self.slate) > 1:
+            require_distinct("recommendation.slate item_id", [slot.item_id for slot in self.slate])
+        require_propensity("recommendation.slate_propensity", self.slate_propensity)
+        if self.probabilities is not None:
+            require_distribution("recommendation.probabilities", self.probabilities)
+
+
+class Outcome(Event, frozen=True, kw_only=True):
+    """A closed decision with its reward. Self-contained: it trains and replays without another event."""
+
+    impression: Impression
+    recommendation: Recommendation
+    rewards: tuple[float, ...]
+    clicks: tuple[Click, ...] = ()
+    closed_ms: int
+
+    def __post_init__(self) -> None:
+        if len(self.rewards) != len(self.recommendation.slate):
+            raise EventError(
+                f"outcome.rewards must have one value per slot; got {len(self.rewards)} "
+                f"for {len(self.recommendation.slate)} slots"
+            )
+        require_finite("outcome.rewards", self.rewards)
+        require_time("outcome.closed_ms", self.closed_ms)
+        if self.impression.impression_id != self.recommendation.impression_id:
+            raise EventError(
+                f"outcome.recommendation must be of its impression {self.impression.impression_id!r}; "
+                f"got {self.recommendation.impression_id!r}"
+            )
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that could not be used, as it was, with the place it came from and the reason."""
+
+    value: bytes
+    topic: str
+    partition: int
+    offset: int
+    reason: str
