@@ -1,0 +1,126 @@
+"""`BanditAgent`: the same policy and learning in process, without Ray or a log. For a notebook, a test, a harness."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.decide import decide
+from agent.interests import InterestStore
+from agent.learning import Learning
+from agent.policy import Policy
+from agent.settings import AgentSettings
+from agent.snapshot import load_snapshot, save_snapshot
+from envs.decision import recommendation
+from envs.features import Featurizer
+from envs.protocols import Encoder
+from stream.events import Candidate, Impression, Outcome, Recommendation
+
+
+class BanditAgent:
+    """Decides and learns.
+
+    Args:
+        settings: of the agent; the defaults need no tuning.
+        seed: every draw follows from it and the decision's id.
+        encoder: of texts; by default the packaged BERT weights, loaded when the first text is read.
+
+    >>> from stream.events import Impression, Candidate
+    >>> agent = BanditAgent(seed=0)
+    >>> candidates = (Candidate(item_id="a", features=(1.0,)), Candidate(item_id="b", features=(0.0,)))
+    >>> shown, = agent.decide([Impression(impression_id="i1", user_id="u1", ts_ms=1, candidates=candidates)])
+    >>> shown.probabilities
+    (0.5, 0.5)
+    """
+
+    def __init__(self, settings: AgentSettings | None = None, *, seed: int = 0, encoder: Encoder | None = None) -> None:
+        self.settings = settings or AgentSettings()
+        self.seed = seed
+        if encoder is None:
+            from agent.encoder.local import local_encoder  # noqa: PLC0415 - transformers load only if texts may come
+
+            encoder = local_encoder(self.settings.encoder)
+        self.interests = InterestStore(self.settings.interests)
+        self._featurizer = Featurizer(self.settings.features, encoder)
+        self._learning: Learning | None = None
+        self._updates = 0
+        self._epoch = 0
+
+    @property
+    def policy_version(self) -> str:
+        """`epoch.n`: n counts the updates, the epoch the restores."""
+        return f"{self._epoch}.{self._updates}"
+
+    def decide(self, impressions: Sequence[Impression]) -> list[Recommendation]:
+        """One recommendation for each impression.
+
+        Raises:
+            FeatureError: numeric features do not fit those seen before.
+        """
+        for impression in impressions:
+            self._featurizer.check(impression)
+        if not impressions:
+            return []
+        users = [impression.user_id for impression in impressions]
+        observation = self._featurizer.observe(impressions, users, self.interests)
+        decisions = decide(
+            self._learner().policy, impressions, observation, run_seed=self.seed, version=self.policy_version
+        )
+        return [
+            recommendation(
+                impression,
+                decision,
+                knew=knew,
+                encoder_version=self._featurizer.encoder_version,
+                max_probabilities=len(impression.candidates),
+            )
+            for impression, decision, knew in zip(impressions, decisions, observation.knew, strict=True)
+        ]
+
+    def learn(self, outcomes: Sequence[Outcome]) -> dict[str, float]:
+        """Learns closed decisions, each once: the caller hands every outcome over a single time.
+
+        Returns:
+            `loss`, `rows` and `refreshed`, as `Learning.learn`.
+
+        Raises:
+            FeatureError, LearnError: an outcome does not fit; nothing was learned.
+        """
+        for outcome in outcomes:
+            self._featurizer.check(outcome.impression)
+        if not outcomes:
+            return {}
+        rows = self._featurizer.rows(outcomes)
+        metrics = self._learner().learn(rows)
+        for outcome in outcomes:
+            self._remember(outcome)
+        self._updates += 1
+        return metrics
+
+    def save(self, path: str | Path) -> None:
+        """Writes a snapshot folder: weights, kept rows, users and settings. It holds no code."""
+        save_snapshot(Path(path), self)
+
+    @classmethod
+    def load(cls, path: str | Path, *, encoder: Encoder | None = None) -> "BanditAgent":
+        """The agent of a snapshot; acts like the one that was saved, in a new epoch.
+
+        Raises:
+            SnapshotError: the folder holds no snapshot that can be read.
+        """
+        return load_snapshot(Path(path), cls, encoder)
+
+    def _learner(self) -> Learning:
+        if self._learning is None:
+            self._learning = Learning(Policy(self.settings, self._featurizer.layout))
+        return self._learning
+
+    def _remember(self, outcome: Outcome) -> None:
+        user = outcome.impression.user_id
+        shown = {
+            slot.item_id: reward for slot, reward in zip(outcome.recommendation.slate, outcome.rewards, strict=True)
+        }
+        clicked = [c.item_id for c in outcome.clicks] or [item for item, reward in shown.items() if reward > 0]
+        candidates: dict[str, Candidate] = {c.item_id: c for c in outcome.impression.candidates}
+        for item_id in clicked:
+            self.interests.clicked(user, outcome.closed_ms, self._featurizer.item_vector(candidates[item_id]))
+        if not clicked:
+            self.interests.passed(user, outcome.closed_ms)

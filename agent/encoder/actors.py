@@ -1,0 +1,82 @@
+"""Ray actors that serve the encoder to every process of the cluster."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from agent.encoder.bert import BertEncoder
+from agent.encoder.cache import CachedEncoder
+from agent.errors import EncoderError
+from agent.settings import EncoderSettings
+from envs.protocols import Floats
+
+_DEADLINE_S = 120.0
+
+
+class EncoderServer:
+    """One encoder with one thread. It restarts by itself; a call that was under way is tried again."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        torch.set_num_threads(1)
+        self._encoder = BertEncoder(settings)
+
+    def describe(self) -> tuple[int, str]:
+        """Length of an embedding, and version."""
+        return self._encoder.dim, self._encoder.version
+
+    def encode(self, texts: list[str]) -> Floats:
+        """The embeddings [N, E]."""
+        return self._encoder.encode(texts)
+
+
+def start_encoders(settings: EncoderSettings) -> list[Any]:
+    """Starts the actors; the handles can be sent to any process of the cluster."""
+    options = {"max_restarts": -1, "max_task_retries": 3}
+    actor: Any = ray.remote(num_cpus=0, **options)(EncoderServer)
+    return [actor.remote(settings) for _ in range(settings.actors)]
+
+
+class ActorEncoder:
+    """An `Encoder` that shares a batch out among actors.
+
+    Raises (from its methods):
+        EncoderError: an actor did not answer in time.
+    """
+
+    def __init__(self, actors: Sequence[Any], batch_size: int) -> None:
+        self._actors = list(actors)
+        self._batch_size = batch_size
+        self._dim, self._version = self._get([self._actors[0].describe.remote()])[0]
+
+    @property
+    def dim(self) -> int:
+        """E, the length of an embedding."""
+        return int(self._dim)
+
+    @property
+    def version(self) -> str:
+        """Hash of weights, pooling, length and engine."""
+        return str(self._version)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """The embeddings [N, E]."""
+        size = max(self._batch_size, -(-len(texts) // len(self._actors)))
+        parts = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+        actors = self._actors * -(-len(parts) // len(self._actors)) if parts else []
+        vectors = self._get([actor.encode.remote(part) for actor, part in zip(actors, parts, strict=False)])
+        return np.concatenate(vectors) if vectors else np.zeros((0, self.dim), np.float32)
+
+    @staticmethod
+    def _get(references: list[Any]) -> list[Any]:
+        try:
+            return list(ray.get(references, timeout=_DEADLINE_S))
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.RayTaskError) as error:
+            raise EncoderError(f"encoder actors must answer within {_DEADLINE_S:.0f} s; got {error}") from error
+
+
+def served_encoder(actors: Sequence[Any], settings: EncoderSettings) -> CachedEncoder:
+    """The actors behind a cache in this process."""
+    return CachedEncoder(lambda: ActorEncoder(actors, settings.batch_size), settings.cache_texts)

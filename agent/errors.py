@@ -1,0 +1,23 @@
+"""The errors of this room.
+
+AgentError
+├── EncoderError    an encoder cannot be loaded, or gave something unusable
+├── SnapshotError   a snapshot cannot be read
+└── LearnError      rows that nothing can be learned from
+"""
+
+
+class AgentError(Exception):
+    """Everything that this room raises."""
+
+
+class EncoderError(AgentError):
+    """An encoder cannot be loaded, or gave something unusable."""
+
+
+class SnapshotError(AgentError):
+    """A snapshot cannot be read."""
+
+
+class LearnError(AgentError, ValueError):
+    """Rows that nothing can be learned from; the message names the thing, the rule and the value."""

@@ -1,0 +1,124 @@
+"""Preprocessing: robust scales, clipping, and a projection onto a few components, fitted on resolved rows.
+
+Each block of columns (text, numeric features, interest, ...) is scaled by itself and weighs as much as any other of
+at least `rank` columns, so that 384 embedding columns do not drown 16 numeric ones, nor the other way round.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Doubles = NDArray[np.float64]
+_CLIP = 5.0
+_LONGEST = 2.0  # root mean square of a row's components, at most
+_HEAVY_TAIL = 9.0
+_COMMON_SCALE_RATIO = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How many components are kept: the fewest that explain a share of the variance, within bounds."""
+
+    least: int
+    most: int
+    explained: float
+
+
+class Projection(nn.Module):
+    """x -> components, with mean square 1 a component; zero before it is fitted. Shapes never change.
+
+    Args:
+        blocks: columns of each block; they lie one after the other.
+        rank: bounds of the number of components; unused ones stay 0.
+    """
+
+    center: Tensor
+    scale: Tensor
+    heavy: Tensor
+    weights: Tensor
+    offset: Tensor
+    active: Tensor
+
+    def __init__(self, blocks: Sequence[int], rank: Rank) -> None:
+        super().__init__()
+        self._blocks = tuple(blocks)
+        self._rank = rank
+        columns = sum(blocks)
+        self.width = min(rank.most, columns)
+        self.register_buffer("center", torch.zeros(columns))
+        self.register_buffer("scale", torch.ones(columns))
+        self.register_buffer("heavy", torch.zeros(columns, dtype=torch.bool))
+        self.register_buffer("weights", torch.zeros(columns, self.width))
+        self.register_buffer("offset", torch.zeros(self.width))
+        self.register_buffer("active", torch.zeros(self.width, dtype=torch.bool))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Components [R, width] of values [R, columns], shortened where they lie far outside of what was fitted."""
+        components = self.squash(values) @ self.weights - self.offset
+        longest = _LONGEST * self.active.sum().clamp_min(1).sqrt()
+        shortened: Tensor = components * (longest / components.norm(dim=-1, keepdim=True).clamp_min(longest))
+        return shortened
+
+    def squash(self, values: Tensor) -> Tensor:
+        """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
+        z = (values - self.center) / self.scale
+        return torch.where(self.heavy, (1.1 * torch.asinh(z)).clamp(-4.0, 4.0), z.clamp(-_CLIP, _CLIP))
+
+    def fit(self, values: NDArray[np.float32]) -> None:
+        """Fits scales and components to rows [R, columns]; a column that never varies is left out."""
+        center, scale, heavy = _scales(values.astype(np.float64), self._blocks)
+        self.center.copy_(torch.from_numpy(center))
+        self.scale.copy_(torch.from_numpy(scale))
+        self.heavy.copy_(torch.from_numpy(heavy))
+        squashed = self.squash(torch.from_numpy(values)).double().numpy()
+        weights, offset, kept = _components(squashed, self._blocks, self._rank)
+        self.weights.zero_()
+        self.offset.zero_()
+        self.weights[:, :kept] = torch.from_numpy(weights)
+        self.offset[:kept] = torch.from_numpy(offset)
+        self.active.copy_(torch.arange(self.width) < kept)
+
+
+def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
+    center = np.median(values, axis=0)
+    low, high, tail = np.quantile(values, (0.25, 0.75, 0.995), axis=0)
+    deviation = values.std(axis=0)
+    scale = (high - low) / 1.349
+    scale = np.where(scale > 1e-3 * deviation, scale, deviation)  # a sparse column has no spread between its quartiles
+    scale = np.where(scale > 0, scale, 1.0)
+    for block in _slices(blocks):
+        varying = scale[block][deviation[block] > 0]
+        if len(varying) and np.quantile(varying, 0.9) <= _COMMON_SCALE_RATIO * np.quantile(varying, 0.1):
+            scale[block] = np.sqrt(np.mean(varying**2))
+    heavy = (tail - center) / scale > _HEAVY_TAIL
+    return center, scale, heavy
+
+
+def _components(values: Doubles, blocks: Sequence[int], rank: Rank) -> tuple[Doubles, Doubles, int]:
+    """Weights [columns, kept] and offset [kept] of the leading components, scaled to a mean square of 1."""
+    mean = values.mean(axis=0)
+    block_scale = np.zeros(values.shape[1])
+    for block in _slices(blocks):
+        variance = float(values[:, block].var(axis=0).sum())
+        share = min(1.0, (block.stop - block.start) / rank.most)
+        block_scale[block] = np.sqrt(share / variance) if variance > 0 else 0.0
+    centred = (values - mean) * block_scale
+    eigenvalues, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    eigenvalues, vectors = np.maximum(eigenvalues[::-1], 0.0), vectors[:, ::-1]
+    total = eigenvalues.sum()
+    if total <= 0:
+        return np.zeros((values.shape[1], 0)), np.zeros(0), 0
+    enough = int(np.searchsorted(np.cumsum(eigenvalues) / total, rank.explained - 1e-12)) + 1
+    real = int((eigenvalues > 1e-9 * eigenvalues[0]).sum())
+    kept = min(max(enough, rank.least), rank.most, real)
+    weights = block_scale[:, None] * vectors[:, :kept] * np.sqrt(kept / eigenvalues[:kept].sum())
+    return weights, mean @ weights, kept
+
+
+def _slices(blocks: Sequence[int]) -> list[slice]:
+    ends = np.cumsum(blocks)
+    return [slice(int(end - width), int(end)) for width, end in zip(blocks, ends, strict=True) if width]

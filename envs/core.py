@@ -1,0 +1,206 @@
+"""The core of the environment: from a log's records to impressions to decide, and from decisions to one unit of work.
+
+    impressions = core.poll()                       # decode, dead-letter, join clicks
+    observation = core.observe(impressions)
+    closed = core.publish(decisions)                # recommendations, outcomes, dead letters and positions, at once
+
+The Gymnasium environment is this with a batch of one; a runner uses it as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from envs.decision import Decision, recommendation
+from envs.intake import Intake
+from envs.observation import Observation
+from envs.partition import Partition, restore
+from envs.parts import CoreSettings, Parts
+from envs.reward import slot_rewards
+from stream.codec import dead_letter_headers
+from stream.errors import StreamError
+from stream.events import Impression, Outcome
+from stream.join import OpenDecision
+from stream.log import Published, TopicPartition, UnitOfWork
+from stream.watermark import Watermarks
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed decision and where its outcome lies in the log, so that a learner can refuse a repeat."""
+
+    outcome: Outcome
+    position: Published
+
+
+class Core:
+    """Reads, joins and publishes for all owned partitions. One thread at a time.
+
+    Raises (from `poll` and `publish`):
+        LogUnavailableError: the log did not answer in time.
+        CommitFailedError: the batch was not committed.
+        After either, the next `poll` starts again from what was committed.
+    """
+
+    def __init__(self, settings: CoreSettings, parts: Parts) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.ended = False
+        self._watermarks = Watermarks(settings.attribution, parts.clock)
+        self._partitions: dict[int, Partition] = {}
+        self._intake = Intake(settings, parts)
+        self._observation: Observation | None = None
+
+    @property
+    def open_decisions(self) -> int:
+        """Decisions whose attribution window has not passed."""
+        return sum(len(partition.join) for partition in self._partitions.values())
+
+    def poll(self, max_records: int | None = None, timeout_ms: int = 0) -> list[Impression]:
+        """The impressions to decide now; takes in clicks and sets invalid records aside. To be followed by `publish`.
+
+        Args:
+            max_records: how many records to take at most; the setting `max_batch` by default.
+            timeout_ms: how long to wait for a first record.
+        """
+        limit = max_records or self.settings.max_batch
+        records = self.parts.log.poll(limit, 0 if self.parts.supply else timeout_ms)
+        if not records and self.parts.supply is not None and not self.ended:
+            self.ended = self.parts.supply(limit) == 0
+            records = self.parts.log.poll(limit, 0)
+        self._follow_assignment()
+        for record in records:
+            partition = self._partitions.get(record.partition)
+            if partition is not None:
+                ts_ms = self._intake.take(record, partition)
+                if ts_ms is not None:
+                    self._watermarks.observe(TopicPartition(record.topic, record.partition), ts_ms)
+        return [impression for impression, _ in self._intake.pending]
+
+    def observe(self, impressions: Sequence[Impression]) -> Observation:
+        """The observation of the impressions that `poll` returned."""
+        users = [impression.user_id for impression in impressions]
+        self._observation = self.parts.featurizer.observe(impressions, users, self.parts.interests)
+        return self._observation
+
+    def publish(self, decisions: Sequence[Decision], *, final: bool = False) -> list[Closed]:
+        """Commits one unit of work: the decisions, what closed by now, dead letters and positions.
+
+        Args:
+            decisions: one for each impression of the last `poll`, in order.
+            final: close everything that is open, because nothing more will come.
+        """
+        shown = self._decide(decisions)
+        outcomes = self._close(final=final)
+        if not (shown or outcomes or any(partition.moved for partition in self._partitions.values())):
+            return []
+        try:
+            unit = self.parts.log.begin()
+            self._fill(unit, shown, outcomes)
+            positions = unit.commit({number: p.progress() for number, p in self._partitions.items()})
+        except StreamError:
+            self._partitions.clear()
+            self._intake.clear()
+            raise
+        return self._committed(decisions, outcomes, positions)
+
+    def _follow_assignment(self) -> None:
+        owned = self.parts.log.assignment()
+        for number in self._partitions.keys() - owned:
+            del self._partitions[number]
+            self._watermarks.forget(number)
+            self._intake.drop(number)
+        for number in sorted(owned - self._partitions.keys()):
+            partition = restore(self.parts.log, number, self.parts.codec, self.settings.attribution)
+            self._partitions[number] = partition
+            self._watermarks.restore(number, partition.join.watermark_ms)
+
+    def _decide(self, decisions: Sequence[Decision]) -> list[tuple[int, Impression, bytes]]:
+        pending = self._intake.pending
+        knew = self._observation.knew if self._observation is not None else (None,) * len(pending)
+        shown = []
+        for (impression, number), decision, known in zip(pending, decisions, knew, strict=True):
+            event = recommendation(
+                impression,
+                decision,
+                knew=known,
+                encoder_version=self.parts.featurizer.encoder_version,
+                max_probabilities=self.settings.max_probabilities,
+            )
+            shown.append((number, impression, self.parts.codec.encode(event)))
+            partition = self._partitions[number]
+            self._intake.joined(partition.join.decide(event), partition)
+        return shown
+
+    def _close(self, *, final: bool) -> list[tuple[int, Outcome]]:
+        behind = {source for source, waiting in self.parts.log.lag().items() if waiting > 0}
+        marks = self._watermarks.advance(self._partitions.keys(), behind)
+        outcomes = []
+        for number, partition in self._partitions.items():
+            closed, orphans = partition.join.close_all() if final else partition.join.advance(marks[number])
+            self.parts.meter.count("clicks", orphans, label="unknown")
+            outcomes += [(number, self._outcome(decision)) for decision in closed]
+        return outcomes
+
+    def _outcome(self, decision: OpenDecision) -> Outcome:
+        clicks = tuple(decision.clicks)
+        return Outcome(
+            impression=decision.impression,
+            recommendation=decision.shown,
+            rewards=slot_rewards(self.settings.reward, decision.shown, clicks),
+            clicks=clicks,
+            closed_ms=decision.impression.ts_ms + self.settings.attribution.window_ms,
+        )
+
+    def _fill(
+        self,
+        unit: UnitOfWork,
+        shown: Sequence[tuple[int, Impression, bytes]],
+        outcomes: Sequence[tuple[int, Outcome]],
+    ) -> None:
+        codec = self.parts.codec
+        for number, impression, value in shown:
+            unit.publish("recommendations", number, impression.user_id.encode(), value, codec.headers)
+        for number, outcome in outcomes:
+            key = outcome.impression.user_id.encode()
+            unit.publish("outcomes", number, key, codec.encode(outcome), codec.headers)
+        for letter in self._intake.dead:
+            unit.publish("dead-letters", letter.partition, b"", letter.value, dead_letter_headers(letter))
+
+    def _committed(
+        self,
+        decisions: Sequence[Decision],
+        outcomes: Sequence[tuple[int, Outcome]],
+        positions: Sequence[Published],
+    ) -> list[Closed]:
+        for (impression, number), position in zip(self._intake.pending, positions, strict=False):
+            self._partitions[number].published(impression, position.offset)
+        for partition in self._partitions.values():
+            partition.moved = False
+        self._intake.clear()
+        self._observation = None
+        first = len(decisions)
+        closed = [
+            Closed(outcome, position)
+            for (_, outcome), position in zip(outcomes, positions[first : first + len(outcomes)], strict=True)
+        ]
+        self._measure(decisions, closed)
+        return closed
+
+    def _measure(self, decisions: Sequence[Decision], closed: Sequence[Closed]) -> None:
+        meter = self.parts.meter
+        meter.count("decisions", len(decisions))
+        meter.count("exploration", sum(1.0 - d.greedy_probability for d in decisions if d.greedy_probability))
+        meter.count("outcomes", len(closed))
+        for outcome in (each.outcome for each in closed):
+            if not outcome.clicks:
+                self.parts.interests.passed(outcome.impression.user_id, outcome.closed_ms)
+            propensity = outcome.recommendation.slate[0].propensity
+            if propensity is not None:
+                weight = 1.0 / (len(outcome.impression.candidates) * propensity)
+                meter.count("reward", outcome.rewards[0])
+                meter.count("rewarded", 1)
+                meter.count("uniform_weight", weight)
+                meter.count("uniform_reward", weight * outcome.rewards[0])
+        meter.level("open_decisions", self.open_decisions)
+        meter.level("early_clicks", sum(partition.join.early for partition in self._partitions.values()))
+        meter.level("consumer_lag", sum(self.parts.log.lag().values()))

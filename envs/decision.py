@@ -1,0 +1,80 @@
+"""A decision as the core takes it: indices into the candidates, with their probabilities."""
+
+from dataclasses import dataclass
+
+from stream.events import Impression, Knew, Recommendation, Slot
+from stream.identity import decision_id
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy chose for one impression.
+
+    Attributes:
+        slate: indices of the shown candidates, first slot first.
+        propensities: of each slot, given the slots above; None where unknown.
+        scores: the policy's score of each shown candidate; None where it has none.
+        probabilities: of every candidate for the first slot, summing to 1; None where unknown.
+        greedy_probability: probability of the candidate that the policy holds best; None where unknown.
+        strategy: name of the explorer.
+        policy_version: `epoch.n` of the weights that decided.
+        seed: the seed that the slate was drawn with.
+    """
+
+    slate: tuple[int, ...]
+    propensities: tuple[float | None, ...]
+    scores: tuple[float | None, ...]
+    probabilities: tuple[float, ...] | None
+    greedy_probability: float | None
+    strategy: str
+    policy_version: str
+    seed: int
+
+
+def recommendation(
+    impression: Impression,
+    decision: Decision,
+    *,
+    knew: Knew | None,
+    encoder_version: str,
+    max_probabilities: int,
+) -> Recommendation:
+    """The event that records a decision. `probabilities` are left out above `max_probabilities` candidates."""
+    product: float | None = 1.0
+    for propensity in decision.propensities:
+        product = None if product is None or propensity is None else product * propensity
+    candidates = impression.candidates
+    return Recommendation(
+        decision_id=decision_id(impression.user_id, impression.impression_id),
+        impression_id=impression.impression_id,
+        user_id=impression.user_id,
+        ts_ms=impression.ts_ms,
+        slate=tuple(
+            Slot(item_id=candidates[index].item_id, propensity=propensity, score=score)
+            for index, propensity, score in zip(decision.slate, decision.propensities, decision.scores, strict=True)
+        ),
+        slate_propensity=product,
+        probabilities=decision.probabilities if len(candidates) <= max_probabilities else None,
+        knew=knew,
+        strategy=decision.strategy,
+        policy_version=decision.policy_version,
+        encoder_version=encoder_version,
+        seed=decision.seed,
+    )
+
+
+def logged_recommendation(impression: Impression) -> Recommendation:
+    """The decision that another policy took, as the impression logs it: of strategy `logged`, never published."""
+    logged = impression.logged
+    if logged is None:
+        raise ValueError(f"impression {impression.impression_id!r} must carry `logged`; got None")
+    propensities = logged.propensities or (None,) * len(logged.item_ids)
+    return Recommendation(
+        decision_id=decision_id(impression.user_id, impression.impression_id),
+        impression_id=impression.impression_id,
+        user_id=impression.user_id,
+        ts_ms=impression.ts_ms,
+        slate=tuple(Slot(item_id=i, propensity=p) for i, p in zip(logged.item_ids, propensities, strict=True)),
+        strategy="logged",
+        policy_version=logged.policy,
+    )

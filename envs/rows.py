@@ -1,0 +1,44 @@
+"""Training rows in columns: R resolved slots with what was seen and what came of it."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.protocols import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Columns of equal length R.
+
+    Attributes:
+        context_RC: context vectors at decision time.
+        user_RU: user vectors at decision time, as logged.
+        candidate_RD: vectors of the shown items.
+        reward_R: rewards in [0, 1].
+        propensity_R: propensities of the shown items; NaN where unknown.
+    """
+
+    context_RC: Floats
+    user_RU: Floats
+    candidate_RD: Floats
+    reward_R: Floats
+    propensity_R: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.reward_R)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns by name, as a learner's batch wants them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __getitem__(self, rows: slice) -> "Rows":
+        return Rows(**{name: column[rows] for name, column in self.columns().items()})
+
+    @staticmethod
+    def concatenate(parts: "list[Rows]") -> "Rows":
+        """All rows of one or more parts, in their order."""
+        names = parts[0].columns()
+        return Rows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

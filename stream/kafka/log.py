@@ -1,0 +1,178 @@
+"""The agent's side of Apache Kafka."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from kafka.errors import KafkaError
+
+from stream.errors import CommitFailedError, LogUnavailableError, StreamError
+from stream.kafka.client import answering, as_record, make_consumer
+from stream.kafka.membership import Membership
+from stream.kafka.publisher import Offsets, PlainPublisher, TransactionalPublisher, UnsettledError
+from stream.kafka.reader import Reader
+from stream.kafka.settings import KafkaSettings
+from stream.kafka.topics import describe_topics
+from stream.log import INPUT_TOPICS, Progress, Published, Record, Topic, TopicPartition
+from stream.unit import HeldUnit
+
+
+class KafkaLog:
+    """`EventLog` over Apache Kafka, as one member of a consumer group; for one thread.
+
+    Exactly once: a unit of work is one transaction of its events and its positions. Low latency: its events are
+    published first, then its positions, so a crash between the two publishes them again.
+
+    Args:
+        settings: where and how; picklable, so that a log can be made in another process.
+        index: which runner of the group this is; it fences an earlier process of the same runner.
+
+    Raises:
+        LogUnavailableError: the cluster did not answer; the message names the likely causes.
+        StreamError: topics are missing or their partition counts differ.
+    """
+
+    def __init__(self, settings: KafkaSettings, index: int = 0) -> None:
+        self._settings = settings
+        report = describe_topics(settings)
+        if report.problems:
+            raise StreamError("; ".join(report.problems))
+        self._partitions = {state.topic: state.partitions for state in report.topics}
+        self._roles: dict[str, Topic] = {settings.topics.of(topic): topic for topic in INPUT_TOPICS}
+        self._reader = Reader(settings)
+        self._transactional = (
+            TransactionalPublisher(settings, f"{settings.group_id}-{index}")
+            if settings.guarantee == "exactly_once"
+            else None
+        )
+        self._plain = None if self._transactional else PlainPublisher(settings)
+        self._consumer = make_consumer(settings, group=True)
+        self._consumer.subscribe(list(self._roles))
+        self._membership = Membership(self._consumer, settings)
+        self._open: HeldUnit | None = None
+        self._rewind_due = False
+        self._closed = False
+
+    def assignment(self) -> frozenset[int]:
+        """The partitions that this member owns now; changes only in `poll`."""
+        return self._membership.partitions()
+
+    def progress(self, partition: int) -> Progress | None:
+        """What was committed for a partition; None where nothing was."""
+        return self._membership.progress(partition)
+
+    def poll(self, max_records: int, timeout_ms: int) -> list[Record]:
+        """The next records of the owned partitions, in order within a partition."""
+        if self._rewind_due:
+            self._rewind()
+        with answering(self._settings, "poll"):
+            batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+        records: list[Record] = []
+        ends: dict[TopicPartition, int] = {}
+        for tp, batch in batches.items():
+            role = self._roles[tp.topic]
+            records += [as_record(role, found) for found in batch]
+            ends[TopicPartition(role, tp.partition)] = batch[-1].offset + 1
+        self._membership.polled(ends)
+        return records
+
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """Records known to wait in each owned input partition after the last poll."""
+        return self._membership.lag()
+
+    def begin(self) -> HeldUnit:
+        """Starts a unit of work; one at a time."""
+        if self._open is not None:
+            raise StreamError("a unit of work must be committed or aborted before the next one begins")
+        self._open = HeldUnit(self)
+        return self._open
+
+    def read(self, topic: Topic, partition: int, start: int, stop: int) -> Iterator[Record]:
+        """Committed records with `start <= offset < stop`, by a consumer apart from the group."""
+        self.require_partition(topic, partition)
+        return self._reader.read(topic, partition, start, stop)
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """The offset after the last committed record (or transaction marker) of a partition."""
+        self.require_partition(topic, partition)
+        return self._reader.end(topic, partition)
+
+    def close(self) -> None:
+        """Leaves the group and closes all clients; an open unit of work is lost, as it was never sent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._open = None
+        for publisher in (self._transactional, self._plain):
+            if publisher:
+                publisher.close()
+        self._reader.close()
+        self._consumer.close(autocommit=False, timeout_ms=self._settings.request_timeout_ms)
+
+    # The owner's side of a unit of work
+
+    def holds(self, unit: HeldUnit) -> bool:
+        """Whether this is the open unit."""
+        return self._open is unit
+
+    def require_partition(self, topic: Topic, partition: int) -> None:
+        """Raises StreamError unless the topic had the partition when the log was opened."""
+        if not 0 <= partition < self._partitions[topic]:
+            raise StreamError(f"partition must be one that the log has; got {topic}[{partition}]")
+
+    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Sequence[Published]:
+        """Commits events and positions; on failure the reader is set back to the committed positions.
+
+        Raises:
+            CommitFailedError: nothing is visible.
+            LogUnavailableError: the broker went away in the commit, so only the log will tell whether it landed.
+        """
+        self._open = None
+        try:
+            group = self._membership.require_current(progress)
+            advanced = self._membership.advanced(progress)
+            offsets = self._membership.offsets(advanced)
+            if not unit.events:
+                published: Sequence[Published] = ()
+                self._commit_offsets(offsets)
+            elif self._plain:
+                published = self._plain.publish(unit.events)
+                self._commit_offsets(offsets)
+            elif self._transactional:
+                try:
+                    published = self._transactional.publish(unit.events, offsets, group)
+                except UnsettledError as error:
+                    published = self._find_out(self._transactional, error)
+        except StreamError:
+            with suppress(LogUnavailableError):  # if not now, then before the next poll
+                self._rewind()
+            raise
+        self._membership.committed(advanced)
+        return published
+
+    def drop(self, unit: HeldUnit) -> None:
+        """Closes the unit if it is open and sets the reader back to the committed positions."""
+        if self._open is unit:
+            self._open = None
+            self._rewind()
+
+    def _rewind(self) -> None:
+        self._rewind_due = True
+        self._membership.rewind()
+        self._rewind_due = False
+
+    def _commit_offsets(self, offsets: Offsets) -> None:
+        """Positions alone need no transaction: the group's generation fences them."""
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(dict(offsets), timeout_ms=self._settings.commit_timeout_ms)
+        except KafkaError as error:
+            raise CommitFailedError(f"positions must be committed within the deadline; {error}") from error
+
+    def _find_out(self, publisher: TransactionalPublisher, error: UnsettledError) -> Sequence[Published]:
+        """Settles a commit without an answer: the next producer of the id ends it, then the log itself knows."""
+        publisher.open()
+        topic, partition, offset = error.published[0]
+        if not any(self._reader.read(topic, partition, offset, offset + 1)):
+            raise CommitFailedError(f"transaction must be committed; the broker aborted it ({error})") from error
+        return error.published
