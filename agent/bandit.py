@@ -41,13 +41,6 @@ class BanditAgent:
         self.interests = InterestStore(self.settings.interests)
         self._featurizer = Featurizer(self.settings.features, encoder)
         self._learning: Learning | None = None
-        self._updates = 0
-        self._epoch = 0
-
-    @property
-    def policy_version(self) -> str:
-        """`epoch.n`: n counts the updates, the epoch the restores."""
-        return f"{self._epoch}.{self._updates}"
 
     def decide(self, impressions: Sequence[Impression]) -> list[Recommendation]:
         """One recommendation for each impression.
@@ -61,9 +54,9 @@ class BanditAgent:
             return []
         users = [impression.user_id for impression in impressions]
         observation = self._featurizer.observe(impressions, users, self.interests)
-        decisions = decide(
-            self._learner().policy, impressions, observation, run_seed=self.seed, version=self.policy_version
-        )
+        policy = self._learner().policy
+        belief = policy.believe(observation)
+        decisions = decide(impressions, belief, policy.explore, run_seed=self.seed, version=policy.version)
         return [
             recommendation(
                 impression,
@@ -92,7 +85,6 @@ class BanditAgent:
         metrics = self._learner().learn(rows)
         for outcome in outcomes:
             self._remember(outcome)
-        self._updates += 1
         return metrics
 
     def save(self, path: str | Path) -> None:

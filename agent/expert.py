@@ -17,10 +17,14 @@ _LEAST_CURVATURE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Which features are in use: booleans of the context side [I] and the item side [J], the leading 1 included."""
+    """Which features are in use: booleans of the context side [I] and the item side [J], the leading 1 included.
+
+    The last `similarities` of the item side are cosines, a group of their own.
+    """
 
     context_I: Tensor
     item_J: Tensor
+    similarities: int
 
 
 class BayesianLogistic(nn.Module):
@@ -32,6 +36,7 @@ class BayesianLogistic(nn.Module):
         settings: prior standard deviations and memory.
         context_width: I.
         item_width: J.
+        similarities: how many of the last columns of the item side are cosines.
 
     References:
         Laplace approximation of Bayesian logistic regression: Bishop (2006), Pattern recognition and machine
@@ -45,7 +50,7 @@ class BayesianLogistic(nn.Module):
     prior_precision: Tensor
     prior_eta: Tensor
 
-    def __init__(self, settings: ExpertSettings, context_width: int, item_width: int) -> None:
+    def __init__(self, settings: ExpertSettings, context_width: int, item_width: int, similarities: int) -> None:
         super().__init__()
         self._settings = settings
         self._I, self._J = context_width, item_width
@@ -55,7 +60,7 @@ class BayesianLogistic(nn.Module):
         self.register_buffer("precision", torch.zeros(d, d, dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("pairs", torch.zeros(context_width**2, item_width**2))
-        everything = Sides(torch.ones(context_width, dtype=torch.bool), torch.ones(item_width, dtype=torch.bool))
+        everything = Sides(torch.ones(context_width), torch.ones(item_width), similarities)
         self.restart(everything, base_rate=0.05)
 
     def restart(self, sides: Sides, base_rate: float) -> None:
@@ -65,18 +70,22 @@ class BayesianLogistic(nn.Module):
             sides: the features in use; a group's prior variance is shared out among them.
             base_rate: mean reward, in (0, 1).
         """
-        sd = self._settings
-        context_I, item_J = sides.context_I.double(), sides.item_J.double()
-        used_IJ = torch.outer(context_I, item_J)
-        deviation_IJ = torch.full_like(used_IJ, sd.sd_cross)
-        deviation_IJ[0, :], deviation_IJ[:, 0], deviation_IJ[0, 0] = sd.sd_item, sd.sd_context, sd.sd_intercept
-        size_IJ = torch.full_like(used_IJ, max(float(used_IJ[1:, 1:].sum()), 1.0))
-        size_IJ[0, :] = max(float(used_IJ[0, 1:].sum()), 1.0)
-        size_IJ[:, 0] = max(float(used_IJ[1:, 0].sum()), 1.0)
-        size_IJ[0, 0] = 1.0
-        self.prior_precision.copy_((size_IJ / deviation_IJ**2).flatten())
+        sd, last = self._settings, self._J - sides.similarities
+        used_IJ = torch.outer(sides.context_I.double(), sides.item_J.double())
+        precision_IJ = torch.empty_like(used_IJ)
+        groups = [
+            (slice(1, None), slice(1, None), sd.sd_cross),
+            (slice(0, 1), slice(1, last), sd.sd_item),
+            (slice(0, 1), slice(last, None), sd.sd_similarity),
+            (slice(1, None), slice(0, 1), sd.sd_context),
+            (slice(0, 1), slice(0, 1), sd.sd_intercept),
+        ]
+        for rows, columns, deviation in groups:
+            precision_IJ[rows, columns] = used_IJ[rows, columns].sum().clamp_min(1.0) / deviation**2
+        self.prior_precision.copy_(precision_IJ.flatten())
         self.prior_eta.zero_()
         self.prior_eta[0] = self.prior_precision[0] * torch.logit(torch.tensor(base_rate, dtype=torch.float64))
+        self.prior_eta[last : self._J] = self.prior_precision[last : self._J] * sd.mean_similarity
         self.precision.copy_(torch.diag(self.prior_precision))
         self.eta.copy_(self.prior_eta)
         self._solve()

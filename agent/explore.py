@@ -4,7 +4,6 @@ All strategies work on ragged batches: N candidates of B decisions, cut by `coun
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +51,8 @@ def probabilities(settings: ExploreSettings, belief: Belief) -> Doubles:
     counts_N = np.repeat(belief.counts_B, belief.counts_B)
     mixed_N = (1.0 - settings.floor) * shares_N + settings.floor / counts_N
     total_B = np.add.reduceat(mixed_N, belief.starts_B)
-    return cast("Doubles", mixed_N / _spread(total_B, belief))
+    probabilities_N: Doubles = mixed_N / _spread(total_B, belief)
+    return probabilities_N
 
 
 def inverse_gap_weighting(settings: ExploreSettings, belief: Belief) -> Doubles:
@@ -66,7 +66,7 @@ def inverse_gap_weighting(settings: ExploreSettings, belief: Belief) -> Doubles:
     best_B = _first_best(optimistic_N, belief.counts_B)
     gap_N = _spread(optimistic_N[best_B], belief) - optimistic_N
     gamma = settings.gap_scale * np.sqrt(max(belief.rows, 1))
-    shares_N = 1.0 / (np.repeat(belief.counts_B, belief.counts_B) + gamma * gap_N)
+    shares_N: Doubles = 1.0 / (np.repeat(belief.counts_B, belief.counts_B) + gamma * gap_N)
     shares_N[best_B] = 0.0
     shares_N[best_B] = 1.0 - np.add.reduceat(shares_N, belief.starts_B)
     return shares_N

@@ -46,6 +46,7 @@ class Learning:
         loss_R = self.policy.learn(rows) if self.fitted else np.zeros(len(rows), np.float32)
         self._keep(rows, loss_R)
         self.policy.rows.add_(len(rows))
+        self.policy.updates.add_(1)
         due = any(before < at <= before + len(rows) for at in self.policy.settings.expert.refresh_rows)
         refreshed = self._refresh(first=before < self.policy.settings.expert.refresh_rows[0]) if due else False
         loss = float(loss_R.mean()) if len(rows) else 0.0

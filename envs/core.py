@@ -35,6 +35,10 @@ class Closed:
 class Core:
     """Reads, joins and publishes for all owned partitions. One thread at a time.
 
+    Attributes:
+        ended: the world in this process has no more impressions.
+        received: records that the last poll took from the log.
+
     Raises (from `poll` and `publish`):
         LogUnavailableError: the log did not answer in time.
         CommitFailedError: the batch was not committed.
@@ -45,6 +49,7 @@ class Core:
         self.settings = settings
         self.parts = parts
         self.ended = False
+        self.received = 0
         self._watermarks = Watermarks(settings.attribution, parts.clock)
         self._partitions: dict[int, Partition] = {}
         self._intake = Intake(settings, parts)
@@ -67,6 +72,7 @@ class Core:
         if not records and self.parts.supply is not None and not self.ended:
             self.ended = self.parts.supply(limit) == 0
             records = self.parts.log.poll(limit, 0)
+        self.received = len(records)
         self._follow_assignment()
         for record in records:
             partition = self._partitions.get(record.partition)

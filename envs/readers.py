@@ -89,6 +89,11 @@ class ReaderScene:
         self._titles_of = [np.flatnonzero(self._corpus.topics_M == topic) for topic in range(topics)]
         self._readers: list[int] = []
 
+    @property
+    def feature_dim(self) -> int:
+        """Numeric features of a context or a candidate: one a topic, and appeal; 0 where only text is shown."""
+        return 0 if self._settings.features == "text" else len(self._corpus.topic_names) + 1
+
     def emit(self, arrival: Arrival) -> View:
         """The next reader, what they read, and candidates other than that."""
         settings, random = self._settings, self._random

@@ -37,6 +37,10 @@ class Rows:
     def __getitem__(self, rows: slice) -> "Rows":
         return Rows(**{name: column[rows] for name, column in self.columns().items()})
 
+    def where(self, keep_R: NDArray[np.bool_]) -> "Rows":
+        """The rows for which `keep_R` is true."""
+        return Rows(**{name: column[keep_R] for name, column in self.columns().items()})
+
     @staticmethod
     def concatenate(parts: "list[Rows]") -> "Rows":
         """All rows of one or more parts, in their order."""

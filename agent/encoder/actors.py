@@ -33,10 +33,14 @@ class EncoderServer:
 
 
 def start_encoders(settings: EncoderSettings) -> list[Any]:
-    """Starts the actors; the handles can be sent to any process of the cluster."""
-    options = {"max_restarts": -1, "max_task_retries": 3}
-    actor: Any = ray.remote(num_cpus=0, **options)(EncoderServer)
-    return [actor.remote(settings) for _ in range(settings.actors)]
+    """Starts the actors; each has a name, by which any process of the cluster finds it."""
+    actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(EncoderServer)
+    return [actor.options(name=name_of(index)).remote(settings) for index in range(settings.actors)]
+
+
+def name_of(index: int) -> str:
+    """The name of an encoder actor."""
+    return f"streambandit-encoder-{index}"
 
 
 class ActorEncoder:

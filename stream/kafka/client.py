@@ -40,7 +40,9 @@ def make_admin(settings: KafkaSettings) -> KafkaAdminClient:
         return KafkaAdminClient(**settings.connection())
 
 
-def make_consumer(settings: KafkaSettings, *, group: bool, isolation: str = "read_committed") -> KafkaConsumer:
+def make_consumer(
+    settings: KafkaSettings, *, group: bool, isolation: str = "read_committed", fetch_max_wait_ms: int = 500
+) -> KafkaConsumer:
     """A consumer of records as bytes: a deserialiser that raises would make a later poll spin for ever.
 
     Range assignment gives the same partition numbers of topics with equal counts to the same member.
@@ -56,6 +58,7 @@ def make_consumer(settings: KafkaSettings, *, group: bool, isolation: str = "rea
             **settings.connection(),
             **(membership if group else {}),
             isolation_level=isolation,
+            fetch_max_wait_ms=fetch_max_wait_ms,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,

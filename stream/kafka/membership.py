@@ -80,7 +80,7 @@ class Membership:
             CommitFailedError: a partition is not owned, or the group has rebalanced since the records were polled.
         """
         now = self._consumer.group_metadata()
-        then = self._polled_under or now
+        then = self._polled_under if self._unsettled and self._polled_under else now
         if (then.generation_id, then.member_id) != (now.generation_id, now.member_id):
             raise CommitFailedError(f"commit must be of the group's generation {now.generation_id}; got {then}")
         # Without a generation the broker would accept the positions unfenced.

@@ -82,7 +82,8 @@ class Reader:
 
     def _client(self) -> KafkaConsumer:
         if self._consumer is None:
-            self._consumer = make_consumer(self._settings, group=False)
+            # A fetch that waits at one partition's end holds up the next read, which is of another.
+            self._consumer = make_consumer(self._settings, group=False, fetch_max_wait_ms=10)
         return self._consumer
 
     def _any_client(self) -> KafkaConsumer:

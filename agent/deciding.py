@@ -1,0 +1,150 @@
+"""The deciding side of the loop: poll, decide, commit, hand over rows. One step is one micro-batch.
+
+loop = DecidingLoop(session, policy, run_seed=0)
+while not loop.ended:
+resolved = loop.step()          # what closed in this step, as training rows
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.decide import decide
+from agent.explore import Belief
+from agent.settings import ExploreSettings
+from envs.core import Closed
+from envs.observation import Observation
+from envs.rows import Rows
+from envs.session import Session
+
+POLL_MS = 50
+
+
+class Believer(Protocol):
+    """A policy as the deciding side sees it."""
+
+    @property
+    def version(self) -> str:
+        """`epoch.n` of the weights."""
+        ...
+
+    @property
+    def explore(self) -> ExploreSettings:
+        """How to explore."""
+        ...
+
+    def believe(self, observation: Observation) -> Belief:
+        """What it believes of the candidates."""
+        ...
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Closed outcomes as training rows, with the position of each row's outcome in the log, after its commit."""
+
+    rows: Rows
+    partition_R: NDArray[np.int64]
+    offset_R: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice) -> "Resolved":
+        return Resolved(self.rows[index], self.partition_R[index], self.offset_R[index])
+
+    def where(self, keep_R: NDArray[np.bool_]) -> "Resolved":
+        """The rows for which `keep_R` is true."""
+        return Resolved(self.rows.where(keep_R), self.partition_R[keep_R], self.offset_R[keep_R])
+
+    @staticmethod
+    def concatenate(parts: "list[Resolved]") -> "Resolved":
+        """All of one or more parts, in their order."""
+        return Resolved(
+            Rows.concatenate([part.rows for part in parts]),
+            np.concatenate([part.partition_R for part in parts]),
+            np.concatenate([part.offset_R for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """When a loop ends by itself, besides at the end of the world in its process.
+
+    Attributes:
+        max_decisions: after so many decisions.
+        idle_s: after so many seconds without a record.
+        close_open: whether open decisions are closed then, because the world has ended for good; else they stay
+            open in the log, and the next run goes on with them.
+    """
+
+    max_decisions: int | None = None
+    idle_s: float | None = None
+    close_open: bool = False
+
+
+class DecidingLoop:
+    """Decides for one session.
+
+    Args:
+        session: the open core.
+        believer: the policy; may change its weights between steps, not during one.
+        run_seed: every draw follows from it and the decision's id.
+        ending: when to end.
+    """
+
+    def __init__(self, session: Session, believer: Believer, run_seed: int, ending: Ending | None = None) -> None:
+        self._session = session
+        self._believer = believer
+        self._run_seed = run_seed
+        self._ending = ending or Ending()
+        self._decided = 0
+        self._busy_s = session.timer()
+        self.ended = False
+
+    def step(self) -> Resolved | None:
+        """One micro-batch; returns what closed, None where nothing did. At the world's end `ended` becomes true.
+
+        Raises:
+            StreamError: the batch was not committed; the next step starts again from what was.
+        """
+        core, timer = self._session.core, self._session.timer
+        impressions = core.poll(self._limit(), timeout_ms=POLL_MS)
+        started_s = timer()
+        decisions = []
+        if impressions:
+            belief = self._believer.believe(core.observe(impressions))
+            decisions = decide(
+                impressions,
+                belief,
+                self._believer.explore,
+                run_seed=self._run_seed,
+                version=self._believer.version,
+            )
+        world_ended = core.ended and not impressions
+        idle_ended = not world_ended and self._idle(started_s)
+        closed = core.publish(decisions, final=world_ended or (idle_ended and self._ending.close_open))
+        if impressions:
+            self._decided += len(impressions)
+            latency_ms = 1_000.0 * (timer() - started_s)
+            core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(impressions))
+        self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
+        return self._resolve(closed) if closed else None
+
+    def _limit(self) -> int:
+        most = self._session.core.settings.max_batch
+        return most if self._ending.max_decisions is None else min(most, self._ending.max_decisions - self._decided)
+
+    def _idle(self, now_s: float) -> bool:
+        if self._session.core.received:
+            self._busy_s = now_s
+        return self._ending.idle_s is not None and now_s - self._busy_s >= self._ending.idle_s
+
+    def _resolve(self, closed: list[Closed]) -> Resolved:
+        slots = [len(each.outcome.rewards) for each in closed]
+        return Resolved(
+            self._session.core.parts.featurizer.rows([each.outcome for each in closed]),
+            np.repeat(np.array([each.position.partition for each in closed], dtype=np.int64), slots),
+            np.repeat(np.array([each.position.offset for each in closed], dtype=np.int64), slots),
+        )

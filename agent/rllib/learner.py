@@ -1,0 +1,63 @@
+"""The learner: RLlib's update on columnar rows, with the expert's closed form after it."""
+
+from dataclasses import fields
+from typing import Any
+
+import torch
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+
+from agent.learning import Learning
+from agent.rllib.module import LOGIT
+from envs.rows import Rows
+
+LEARNING = "learning"
+
+
+class BanditLearner(TorchLearner):
+    """Feeds each batch to `Learning` once. Its state holds the kept rows besides module and optimiser."""
+
+    def build(self) -> None:
+        """Builds the module, and one `Learning` for each policy in it."""
+        super().build()
+        self._learnings = {module_id: Learning(self.module[module_id].policy) for module_id in self.module.keys()}  # noqa: SIM118 - a module, not a dict
+        self._rows: dict[str, Rows] = {}
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """An optimiser where the module has weights to learn by gradient; the expert has none."""
+        if self.get_parameters(self.module[module_id]):
+            super().configure_optimizers_for_module(module_id, config)
+
+    def compute_loss_for_module(
+        self,
+        *,
+        module_id: str,
+        config: Any,  # noqa: ARG002 - RLlib's signature
+        batch: dict[str, Any],
+        fwd_out: dict[str, Any],
+    ) -> torch.Tensor:
+        """Mean log loss of the rows before they are learned."""
+        columns = {field.name: batch[field.name].numpy() for field in fields(Rows)}
+        self._rows[module_id] = Rows(**columns)
+        return torch.nn.functional.binary_cross_entropy_with_logits(fwd_out[LOGIT], batch["reward_R"])
+
+    def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
+        """The closed-form part of the update."""
+        super().after_gradient_based_update(timesteps=timesteps)
+        for module_id, rows in self._rows.items():
+            for name, value in self._learnings[module_id].learn(rows).items():
+                self.metrics.log_value((module_id, name), value, window=1)
+        self._rows = {}
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, and the kept rows of each policy."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component(LEARNING, components, not_components):
+            state[LEARNING] = {module_id: each.get_state() for module_id, each in self._learnings.items()}
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes back what `get_state` gave; a restored policy begins a new epoch."""
+        super().set_state(state)
+        for module_id, kept in state.get(LEARNING, {}).items():
+            self._learnings[module_id].set_state(kept)
+            self._learnings[module_id].policy.epoch.add_(1)

@@ -1,0 +1,222 @@
+"""The runner: decides on a thread of its own; RLlib's calls only drain what closed and bring new weights."""
+
+import threading
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import Any
+
+import ray
+import torch
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
+
+from agent.deciding import DecidingLoop, Resolved
+from agent.encoder.actors import served_encoder
+from agent.encoder.cache import CachedEncoder
+from agent.encoder.local import local_encoder
+from agent.errors import AgentError
+from agent.interests import InterestStore
+from agent.rllib.report import RunnerReport
+from envs.features import Featurizer
+from envs.session import Session, Share
+from stream.errors import StreamError
+from stream.meter import Tally
+
+_STOP_S = 10.0
+_WAIT_S = 0.05
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the deciding thread passes on: what closed, and what it counted since the last time."""
+
+    resolved: Resolved | None
+    tally: Tally
+    world: dict[str, Any]
+
+
+class StreamRunner(EnvRunner, Checkpointable):
+    """Owns a share of the log. Decisions go on while the learner works, and while nobody calls.
+
+    The runner of index 0 beside remote ones only holds the module, as RLlib wants it; it opens no log.
+    """
+
+    def __init__(self, *, config: Any, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        torch.set_num_threads(1)
+        self.meter = Tally()
+        self.module: Any = None
+        self._session: Session | None = None
+        self._loop: DecidingLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._new_weights: dict[str, Any] | None = None
+        self._seq_no = 0
+        self._swapped_s = 0.0
+        self._handed_s = 0.0
+        self._failure: str | None = None
+        self._queue: Queue[Handover] = Queue(self.config.queue_batches)
+        self.make_module()
+
+    def make_module(self) -> None:
+        """Builds the module from the config."""
+        self.module = self.config.get_rl_module_spec().build()
+
+    def make_env(self) -> None:
+        """Opens this runner's share of the log."""
+        config = self.config
+        encoder = self._encoder()
+        interests = InterestStore(config.agent.interests)
+        share = Share(
+            index=max(self.worker_index - 1, 0),
+            count=max(config.num_env_runners, 1),
+            featurizer=Featurizer(config.agent.features, encoder),
+            interests=interests,
+            meter=self.meter,
+        )
+        self._session = config.open_session(share)
+        self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending)
+        self._swapped_s = self._handed_s = self._now()
+
+    def sample(self, **_: Any) -> RunnerReport:
+        """What closed since the last call, with everything counted; the first call starts the decisions."""
+        if self._thread is None and not self._stopping.is_set():
+            self.make_env()
+            self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
+            self._thread.start()
+        ended = self._thread is None or not self._thread.is_alive()
+        parts = self._drain(wait_s=0.0 if ended else _WAIT_S)
+        tally = Tally()
+        for part in parts:
+            tally.merge(part.tally)
+        resolved = [part.resolved for part in parts if part.resolved is not None]
+        return RunnerReport(
+            index=self.worker_index,
+            resolved=Resolved.concatenate(resolved) if resolved else None,
+            tally=tally,
+            version=self.module.version,
+            world=parts[-1].world if parts else {},
+            ended=ended,
+            failure=self._failure,
+        )
+
+    def get_metrics(self) -> Any:
+        """RLlib's own metrics; what this project counts travels with `sample`."""
+        return self.metrics.reduce()
+
+    def get_spaces(self) -> dict[str, Any]:
+        """The spaces of the config, under the names that RLlib asks for."""
+        spaces = (self.config.observation_space, self.config.action_space)
+        return {INPUT_ENV_SPACES: spaces, INPUT_ENV_SINGLE_SPACES: spaces, DEFAULT_MODULE_ID: spaces}
+
+    def assert_healthy(self) -> None:
+        """Raises AgentError if deciding broke off."""
+        if self._failure is not None:
+            raise AgentError(f"runner {self.worker_index} must decide; got {self._failure}")
+
+    def stop(self) -> None:
+        """Ends deciding after the micro-batch at hand, and closes the log."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._drain(wait_s=0.0)
+            self._thread.join(_STOP_S)
+        if self._session is not None:
+            self._session.close()
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """The module's state; positions and open decisions are the log's."""
+        state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._seq_no}
+        if self._check_component(COMPONENT_RL_MODULE, components, not_components):
+            state[COMPONENT_RL_MODULE] = {DEFAULT_MODULE_ID: self.module.get_state(**kwargs)}
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Keeps new weights for the next micro-batch; older ones than those in use are left out."""
+        if COMPONENT_RL_MODULE not in state:
+            return
+        seq_no = state.get(WEIGHTS_SEQ_NO, 0)
+        if seq_no and seq_no <= self._seq_no:
+            return
+        weights = state[COMPONENT_RL_MODULE]
+        if isinstance(weights, ray.ObjectRef):
+            weights = ray.get(weights)
+        with self._lock:
+            self._new_weights = weights.get(DEFAULT_MODULE_ID, weights)
+            self._seq_no = seq_no or self._seq_no
+        if self._thread is None:
+            self._swap()
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[()], dict[str, Any]]:
+        """What RLlib needs to build the same runner again."""
+        return (), {"config": self.config}
+
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """The module."""
+        return [(COMPONENT_RL_MODULE, self.module)]
+
+    def _encoder(self) -> CachedEncoder | None:
+        config = self.config
+        if config.agent.features.text == "off":
+            return None
+        if config.encoders:
+            actors = [ray.get_actor(name) for name in config.encoders]
+            encoder = served_encoder(actors, config.agent.encoder)
+        else:
+            encoder = local_encoder(config.agent.encoder)
+        encoder.meter = self.meter
+        return encoder
+
+    def _swap(self) -> None:
+        with self._lock:
+            weights, self._new_weights = self._new_weights, None
+        if weights is not None:
+            self.module.set_state(weights)
+            self._swapped_s = self._now()
+
+    def _decide(self) -> None:
+        loop = self._loop
+        try:
+            while loop is not None and not self._stopping.is_set() and not loop.ended:
+                self._swap()
+                self._step(loop)
+        except Exception as error:  # noqa: BLE001 - whatever ends the thread must reach the driver
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def _step(self, loop: DecidingLoop) -> None:
+        try:
+            resolved = loop.step()
+        except StreamError as error:
+            self.meter.count("log_errors", label=type(error).__name__)
+            self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
+            return
+        if resolved is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
+            self._hand_over(resolved)
+
+    def _hand_over(self, resolved: Resolved | None) -> None:
+        self._handed_s = self._now()
+        self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
+        world = self._session.world() if self._session is not None else {}
+        handover = Handover(resolved, self.meter.take(), world)
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(handover, timeout=_WAIT_S)
+            except Full:
+                self.meter.count("queue_full")  # back-pressure: outcomes are committed, so waiting loses nothing
+                continue
+            return
+
+    def _drain(self, wait_s: float) -> list[Handover]:
+        parts = []
+        try:
+            parts.append(self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait())
+            while True:
+                parts.append(self._queue.get_nowait())
+        except Empty:
+            return parts
+
+    def _now(self) -> float:
+        return self._session.timer() if self._session is not None else 0.0

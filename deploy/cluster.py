@@ -1,0 +1,44 @@
+"""The Ray cluster: a local one for this process, or the one that a job was submitted to."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from agent.encoder.actors import name_of, start_encoders
+from agent.settings import EncoderSettings
+
+_OBJECT_STORE_BYTES = 256 * 1024 * 1024
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Connects to the cluster of `RAY_ADDRESS`, or starts a local one that ends with the block.
+
+    Ray's token authentication is set explicitly (off, unless the environment says otherwise), because a local start
+    leaves a token behind that would turn it on for whatever is started next.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "namespace": "streambandit"}
+    if "RAY_ADDRESS" not in os.environ:
+        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
+    ray.init(**options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def serve_encoder(settings: EncoderSettings) -> tuple[tuple[str, ...], int, list[Any]]:
+    """Starts the encoder actors.
+
+    Returns:
+        Their names, the length of an embedding, and their handles; they end when the handles are dropped.
+    """
+    actors = start_encoders(settings)
+    dim, _ = ray.get(actors[0].describe.remote())
+    return tuple(name_of(index) for index in range(len(actors))), int(dim), actors

@@ -1,0 +1,158 @@
+"""Driving the algorithm: build it, step it until it ends, and say at each moment how the run stands."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.deciding import Ending
+from agent.rllib.algorithm import BanditAlgorithm
+from deploy.clocks import timer_s
+from deploy.cluster import serve_encoder
+from deploy.compose import settle
+from deploy.metrics import Metrics
+from deploy.record import Progress
+from deploy.settings import Settings
+from envs.session import OpenSession
+from stream.meter import Histogram, Tally
+
+_WINDOW_S = 5.0
+
+
+def build(
+    settings: Settings, open_session: OpenSession, *, numeric: int | None = None, ending: Ending | None = None
+) -> BanditAlgorithm:
+    """The algorithm, with its encoder actors, ready to step.
+
+    Args:
+        settings: all of them.
+        open_session: opens a runner's share of the log.
+        numeric: numeric features of a simulated world; None where the settings say.
+        ending: when the runners end by themselves.
+    """
+    names: tuple[str, ...] = ()
+    dim = 0
+    actors: list[Any] = []
+    if settings.agent.features.text != "off":
+        names, dim, actors = serve_encoder(settings.agent.encoder)
+    agent, layout = settle(settings.agent, dim, numeric)
+    config = BanditAlgorithm.get_default_config()
+    config.env_runners(num_env_runners=settings.runner.runners)
+    config.streaming(
+        agent=agent,
+        layout=layout,
+        open_session=open_session,
+        timer=timer_s,
+        run_seed=settings.seed,
+        encoders=names,
+        queue_batches=settings.runner.queue_batches,
+        ending=ending or Ending(),
+    )
+    algorithm: BanditAlgorithm = config.build_algo()
+    algorithm.encoder_actors = actors
+    return algorithm
+
+
+@dataclass
+class Run:
+    """One run of an algorithm, and what it has shown so far.
+
+    Attributes:
+        algorithm: to step.
+        metrics: takes in every count; None without an endpoint.
+        rates: of the world, where it is known outside the runner's process: click rates by name.
+        progress: how the run stood, about twice a second.
+        totals: all counts.
+    """
+
+    algorithm: BanditAlgorithm
+    metrics: Metrics | None = None
+    rates: Callable[[], dict[str, float | None]] | None = None
+    progress: list[Progress] = field(default_factory=list)
+    totals: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        self._started_s: float | None = None
+        self._recent: deque[tuple[float, float, Histogram, float]] = deque()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all runners have ended and all that they resolved is learned."""
+        return self.algorithm.finished
+
+    def step(self) -> Progress:
+        """One training step; returns how the run stands. The time runs from the first decision."""
+        self.algorithm.train()
+        tally = self.algorithm.take_tally()
+        self.totals.merge(tally)
+        now_s = timer_s()
+        if self._started_s is None and self.totals.total("decisions"):
+            self._started_s = now_s
+        progress = self._stand(tally, now_s)
+        if self.metrics is not None:
+            self.metrics.absorb(tally)
+            self.metrics.policy(self.algorithm.runner_version)
+        if not self.progress or progress.t_s - self.progress[-1].t_s >= 0.5 or self.ended:
+            self.progress.append(progress)
+        return progress
+
+    def _stand(self, tally: Tally, now_s: float) -> Progress:
+        decided = tally.total("decisions")
+        latency = tally.histograms.get("decision_latency_ms", Histogram())
+        self._recent.append((now_s, decided, latency, tally.total("exploration")))
+        while len(self._recent) > 1 and now_s - self._recent[0][0] > _WINDOW_S:
+            self._recent.popleft()
+        window = Tally()
+        for _, _, histogram, _ in self._recent:
+            window.merge(Tally(histograms={"latency": histogram}))
+        recent = sum(count for _, count, _, _ in self._recent)
+        span_s = max(now_s - self._recent[0][0], 1e-3)
+        latencies = window.histograms["latency"]
+        return Progress(
+            t_s=now_s - (self._started_s or now_s),
+            decisions=int(self.totals.total("decisions")),
+            **self._rates(),
+            decisions_per_s=(recent - self._recent[0][1]) / span_s if len(self._recent) > 1 else 0.0,
+            latency_p50_ms=latencies.quantile(0.5) if recent else None,
+            latency_p99_ms=latencies.quantile(0.99) if recent else None,
+            policy_version=int(self.algorithm.runner_version.split(".")[1]),
+            loss=self.algorithm.learner_metrics["loss"],
+            exploration=sum(share for _, _, _, share in self._recent) / recent if recent else None,
+        )
+
+    def _rates(self) -> dict[str, Any]:
+        """The world's own rates where there are any, else what the feedback tells: rewards, and their IPS estimate."""
+        if self.rates is not None:
+            return self.rates()
+        told = [world["rates"] for world in self.algorithm.worlds.values() if "rates" in world]
+        if told:
+            return dict(told[0])
+        rewarded, weight = self.totals.total("rewarded"), self.totals.total("uniform_weight")
+        return {
+            "click_rate": self.totals.total("reward") / rewarded if rewarded else None,
+            "click_rate_uniform": self.totals.total("uniform_reward") / weight if weight else None,
+        }
+
+
+def summary_of_run(run: Run) -> dict[str, Any]:
+    """The figures that a run's counts hold; those of the world are the report's."""
+    totals = run.totals
+    latency = totals.histograms.get("decision_latency_ms", Histogram())
+    decisions = int(totals.total("decisions"))
+    elapsed_s = run.progress[-1].t_s if run.progress else 0.0
+    return {
+        "decisions": decisions,
+        "decisions_per_second": decisions / elapsed_s if elapsed_s else None,
+        "latency_p50_ms": latency.quantile(0.5),
+        "latency_p99_ms": latency.quantile(0.99),
+        "policy_versions": int(run.algorithm.version.split(".")[1]),
+        "outcomes": int(totals.total("outcomes")),
+        "dead_letters": int(totals.total("dead_letters")),
+        "learner_updates": int(totals.total("learner_updates")),
+        "learner_rows": int(totals.total("learner_rows")),
+        "outcomes_refused": int(totals.total("outcomes_refused")),
+        "exploration_share": totals.total("exploration") / decisions if decisions else None,
+        "clicks": {label: int(count) for (name, label), count in totals.counters.items() if name == "clicks"},
+        "impressions": {label: int(n) for (name, label), n in totals.counters.items() if name == "impressions"},
+        "run_seconds": round(elapsed_s, 2),
+    }

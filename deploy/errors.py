@@ -1,0 +1,23 @@
+"""The errors of this room.
+
+DeployError
+├── SettingsError   a key, a value, a file or an environment variable of the settings is wrong
+├── MetricsError    the metrics endpoint cannot be opened
+└── ReportError     a report cannot be written from what it was given (a `ValueError` as well)
+"""
+
+
+class DeployError(Exception):
+    """Everything that this room raises."""
+
+
+class SettingsError(DeployError):
+    """Settings that cannot be used; the message names the full key, the rule, the value and the source it came from."""
+
+
+class MetricsError(DeployError):
+    """The metrics endpoint cannot be opened, or a metric arrives that it does not know how to show."""
+
+
+class ReportError(DeployError, ValueError):
+    """A report cannot be written from what it was given."""

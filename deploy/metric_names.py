@@ -1,0 +1,99 @@
+"""What each metric of the loop is called at the endpoint, what it means, and how runners' values go together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from stream.join import Arrival, ClickFate
+from stream.log import INPUT_TOPICS
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter at the endpoint; the ending `_total` is added there.
+
+    Attributes:
+        name: without the prefix of the project.
+        about: its HELP text.
+        label: name of its one label; "" without.
+        values: label values that exist from the start, at 0.
+    """
+
+    name: str
+    about: str
+    label: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A gauge at the endpoint; several runners' values are added up, or the largest counts."""
+
+    name: str
+    about: str
+    over_runners: Literal["sum", "max"] = "sum"
+
+    def together(self, values: Iterable[float]) -> float:
+        """One value of several runners'."""
+        return sum(values) if self.over_runners == "sum" else max(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A histogram at the endpoint, in seconds."""
+
+    name: str
+    about: str
+
+
+COUNTERS = {
+    "decisions": Counter("decisions", "Decisions published."),
+    "impressions": Counter(
+        "impressions", "Impressions read, by what became of them.", "fate", (*get_args(Arrival), "logged", "too_old")
+    ),
+    "clicks": Counter("clicks", "Clicks read, by what became of them.", "fate", get_args(ClickFate)),
+    "dead_letters": Counter(
+        "dead_letters", "Records that could not be used, by the topic they came from.", "topic", INPUT_TOPICS
+    ),
+    "outcomes": Counter("outcomes", "Decisions that closed, with their rewards."),
+    "outcomes_refused": Counter("outcomes_refused", "Outcomes that had been learned from already."),
+    "exploration": Counter("exploration", "Sum over decisions of the probability of not showing the greedy candidate."),
+    "reward": Counter("reward", "Sum of the rewards of closed decisions with a known propensity, first slot."),
+    "rewarded": Counter("rewarded", "Closed decisions with a known propensity."),
+    "uniform_reward": Counter(
+        "uniform_reward", "Sum of their rewards, weighted as if a uniform choice had been shown."
+    ),
+    "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
+    "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
+    "learner_updates": Counter("learner_updates", "Updates of the learner."),
+    "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),
+    "log_errors": Counter("log_errors", "Failed polls and commits, by the kind of error.", "error"),
+    "queue_full": Counter("queue_full", "Times a runner waited because its queue to the learner was full."),
+}
+GAUGES = {
+    "consumer_lag": Gauge("consumer_lag_records", "Records that wait unread in the input topics."),
+    "open_decisions": Gauge("open_decisions", "Decisions whose attribution window has not passed."),
+    "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),
+    "learner_loss": Gauge("learner_loss", "Loss of the last update.", "max"),
+    "policy_version": Gauge("policy_version", "Number n of the deciding policy's version epoch.n.", "max"),
+    "policy_epoch": Gauge("policy_epoch", "Epoch of the deciding policy's version epoch.n.", "max"),
+    "policy_staleness_seconds": Gauge(
+        "policy_staleness_seconds", "How long the deciding weights have been in use; the oldest of all runners.", "max"
+    ),
+}
+DISTRIBUTIONS = {
+    "decision_latency_ms": Distribution(
+        "decision_latency_seconds", "From reading an impression to its published recommendation."
+    ),
+    "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
+}
+# name: what it is, the counter above, the counter below
+RATIOS = {
+    "click_rate": ("Reward per decision of the policy, over the whole run.", "reward", "rewarded"),
+    "click_rate_uniform": (
+        "Estimated reward per decision of a uniform choice (self-normalised inverse propensity), over the whole run.",
+        "uniform_reward",
+        "uniform_weight",
+    ),
+    "exploration_share": ("Mean probability of not showing the greedy candidate.", "exploration", "decisions"),
+}

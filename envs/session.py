@@ -1,0 +1,49 @@
+"""What one runner works on: a core over its share of a log, and what the world in this process says of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from envs.core import Core
+from envs.features import Featurizer
+from envs.protocols import Interests
+from stream.meter import Meter
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which runner opens a session, and what it brings along.
+
+    Attributes:
+        index: of the runner, from 0.
+        count: of all runners.
+        featurizer: with the runner's encoder.
+        interests: the runner's store of users.
+        meter: the runner's.
+    """
+
+    index: int
+    count: int
+    featurizer: Featurizer
+    interests: Interests
+    meter: Meter
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open core, and how to close it.
+
+    Attributes:
+        core: the core.
+        close: releases the log.
+        timer: seconds from an arbitrary start, for latencies.
+        world: what the world in this process knows of itself, JSON-able; empty where it is elsewhere.
+    """
+
+    core: Core
+    close: Callable[[], None]
+    timer: Callable[[], float]
+    world: Callable[[], dict[str, Any]] = field(default=dict)
+
+
+OpenSession = Callable[[Share], Session]
