@@ -3,6 +3,7 @@
 DeployError
 ├── SettingsError   a key, a value, a file or an environment variable of the settings is wrong
 ├── MetricsError    the metrics endpoint cannot be opened
+├── SimulationError the simulator waits for an agent that does not decide, or cannot write its file
 └── ReportError     a report cannot be written from what it was given (a `ValueError` as well)
 """
 
@@ -16,7 +17,11 @@ class SettingsError(DeployError):
 
 
 class MetricsError(DeployError):
-    """The metrics endpoint cannot be opened, or a metric arrives that it does not know how to show."""
+    """The metrics endpoint cannot be opened."""
+
+
+class SimulationError(DeployError):
+    """The simulator waits for an agent that does not decide, or cannot write its file."""
 
 
 class ReportError(DeployError, ValueError):

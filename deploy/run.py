@@ -74,7 +74,7 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         came.append(number)
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

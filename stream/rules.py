@@ -6,6 +6,7 @@ from typing import Any
 
 from stream.errors import EventError
 
+LARGEST = 3.4e38  # what learns works in float32
 _SUM_TOLERANCE = 1e-6
 
 
@@ -22,10 +23,10 @@ def require_time(name: str, value: int) -> None:
 
 
 def require_finite(name: str, values: Sequence[float]) -> None:
-    """Raises EventError unless every value is a finite number."""
+    """Raises EventError unless every value is a finite number, as float32 too."""
     for index, value in enumerate(values):
-        if not math.isfinite(value):
-            raise EventError(f"{name}[{index}] must be finite; got {value!r}")
+        if not abs(value) <= LARGEST:  # so put, it holds for NaN as well
+            raise EventError(f"{name}[{index}] must be finite, at most {LARGEST:.1e}; got {value!r}")
 
 
 def require_distinct(name: str, values: Sequence[Any]) -> None:
