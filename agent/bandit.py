@@ -1,14 +1,15 @@
 """`BanditAgent`: the same policy and learning in process, without Ray or a log. For a notebook, a test, a harness."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from agent import snapshot as snapshots
 from agent.decide import decide
 from agent.interests import InterestStore
 from agent.learning import Learning
 from agent.policy import Policy
 from agent.settings import AgentSettings
-from agent.snapshot import load_snapshot, save_snapshot
 from envs.decision import recommendation
 from envs.features import Featurizer
 from envs.protocols import Encoder
@@ -89,7 +90,13 @@ class BanditAgent:
 
     def save(self, path: str | Path) -> None:
         """Writes a snapshot folder: weights, kept rows, users and settings. It holds no code."""
-        save_snapshot(Path(path), self)
+        users, arrays = snapshots.users_of(self.interests.users)
+        if self._learning is not None:
+            arrays |= snapshots.tensors_of(self._learning.policy)
+            arrays |= {f"rows.{name}": column for name, column in self._learning.get_state().items()}
+        layout = asdict(self._featurizer.layout) if self._learning is not None else None
+        state = snapshots.Snapshot(self.settings.model_dump(mode="json"), self.seed, layout, users)
+        snapshots.write(Path(path), state, arrays)
 
     @classmethod
     def load(cls, path: str | Path, *, encoder: Encoder | None = None) -> "BanditAgent":
@@ -98,7 +105,17 @@ class BanditAgent:
         Raises:
             SnapshotError: the folder holds no snapshot that can be read.
         """
-        return load_snapshot(Path(path), cls, encoder)
+        snapshot, settings, arrays = snapshots.read(Path(path))
+        agent = cls(settings, seed=snapshot.seed, encoder=encoder)
+        agent.interests.users.update(snapshots.users_from(snapshot.users, arrays))
+        layout = snapshots.layout_from(snapshot)
+        if layout is not None:
+            agent._featurizer.fix(layout)
+            learning = agent._learner()
+            snapshots.tensors_into(learning.policy, arrays)
+            learning.set_state({n.removeprefix("rows."): a for n, a in arrays.items() if n.startswith("rows.")})
+            learning.policy.epoch.add_(1)
+        return agent
 
     def _learner(self) -> Learning:
         if self._learning is None:

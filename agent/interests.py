@@ -36,16 +36,16 @@ class InterestStore:
 
     def __init__(self, settings: InterestSettings) -> None:
         self._settings = settings
-        self._users: OrderedDict[str, User] = OrderedDict()
+        self.users: OrderedDict[str, User] = OrderedDict()
         self._decay = 0.5 ** (1.0 / settings.half_life_clicks)
         self.evicted = 0
 
     def __len__(self) -> int:
-        return len(self._users)
+        return len(self.users)
 
     def read(self, user_id: str, ts_ms: int, about_E: Floats) -> Knew:
         """What is known of a user now; a user never seen is known by zeros."""
-        user = self._users.get(user_id)
+        user = self.users.get(user_id)
         if user is None:
             return Knew()
         idle_ms = None if user.last_click_ms is None else max(ts_ms - user.last_click_ms, 0)
@@ -81,10 +81,10 @@ class InterestStore:
         self._touch(user_id).decisions += 1
 
     def _touch(self, user_id: str) -> User:
-        user = self._users.setdefault(user_id, User())
-        self._users.move_to_end(user_id)
-        if len(self._users) > self._settings.max_users:
-            self._users.popitem(last=False)
+        user = self.users.setdefault(user_id, User())
+        self.users.move_to_end(user_id)
+        if len(self.users) > self._settings.max_users:
+            self.users.popitem(last=False)
             self.evicted += 1
         return user
 

@@ -1,23 +1,111 @@
-"""Snapshots of a `BanditAgent`: tensors as safetensors, the rest as JSON. Loading one runs no code of it."""
+"""Snapshots of a `BanditAgent`: arrays as safetensors, the rest as JSON. Loading one runs no code of it."""
 
-from __future__ import annotations
+from pathlib import Path
+from typing import Any
 
-from typing import TYPE_CHECKING
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from agent.bandit import BanditAgent
-    from envs.protocols import Encoder
+from agent.errors import SnapshotError
+from agent.interests import User
+from agent.settings import AgentSettings
+from envs.features import Layout
 
 _FORMAT = 1
+_STATE, _TENSORS = "state.json", "tensors.safetensors"
+Arrays = dict[str, NDArray[Any]]
 
 
-def save_snapshot(path: Path, agent: BanditAgent) -> None:
-    """Writes the folder `path`: `state.json`, `tensors.safetensors`."""
-    raise NotImplementedError
+class UserState(msgspec.Struct):
+    """One user of the store; the vectors lie among the tensors, one user's after the other's."""
+
+    user_id: str
+    weights: list[float]
+    clicks: int
+    decisions: int
+    last_click_ms: int | None
 
 
-def load_snapshot(path: Path, kind: type[BanditAgent], encoder: Encoder | None) -> BanditAgent:
-    """The agent of a snapshot folder."""
-    raise NotImplementedError
+class Snapshot(msgspec.Struct):
+    """What an agent is, apart from its arrays. Without a layout it has decided nothing yet."""
+
+    settings: dict[str, Any]
+    seed: int
+    layout: dict[str, int] | None
+    users: list[UserState]
+    format: int = _FORMAT
+
+
+def write(path: Path, snapshot: Snapshot, arrays: Arrays) -> None:
+    """Writes a snapshot folder; the state goes last, so that a folder without it was not finished."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / _STATE).unlink(missing_ok=True)
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path / _TENSORS)
+    part = path / f"{_STATE}.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(snapshot), indent=1))
+    part.replace(path / _STATE)
+
+
+def read(path: Path) -> tuple[Snapshot, AgentSettings, Arrays]:
+    """Reads a snapshot folder.
+
+    Raises:
+        SnapshotError: the folder holds no finished snapshot of a known format.
+    """
+    try:
+        snapshot = msgspec.json.decode((path / _STATE).read_bytes(), type=Snapshot)
+        if snapshot.format != _FORMAT:
+            raise SnapshotError(f"snapshot format must be {_FORMAT}; got {snapshot.format} ({path})")
+        return snapshot, AgentSettings.model_validate(snapshot.settings), load_file(path / _TENSORS)
+    except (OSError, msgspec.DecodeError, ValidationError, SafetensorError) as error:
+        raise SnapshotError(f"snapshot must be a folder with {_STATE} and {_TENSORS}; got {path}: {error}") from error
+
+
+def users_of(users: dict[str, User]) -> tuple[list[UserState], Arrays]:
+    """Users as plain data and one array of their interest vectors."""
+    states = [UserState(k, list(u.weights), u.clicks, u.decisions, u.last_click_ms) for k, u in users.items()]
+    vectors = [vector_E for user in users.values() for vector_E in user.vectors]
+    return states, {"users.vectors": np.stack(vectors)} if vectors else {}
+
+
+def users_from(states: list[UserState], arrays: Arrays) -> dict[str, User]:
+    """The inverse of `users_of`."""
+    vectors = iter(arrays.get("users.vectors", ()))
+    return {
+        state.user_id: User(
+            vectors=[next(vectors) for _ in state.weights],
+            weights=list(state.weights),
+            clicks=state.clicks,
+            decisions=state.decisions,
+            last_click_ms=state.last_click_ms,
+        )
+        for state in states
+    }
+
+
+def tensors_of(module: torch.nn.Module) -> Arrays:
+    """A module's buffers and weights, named `policy.*`."""
+    return {f"policy.{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
+
+
+def tensors_into(module: torch.nn.Module, arrays: Arrays) -> None:
+    """Loads a module from what `tensors_of` gave.
+
+    Raises:
+        SnapshotError: names or shapes do not fit the module.
+    """
+    found = {n.removeprefix("policy."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("policy.")}
+    try:
+        module.load_state_dict(found)
+    except RuntimeError as error:
+        raise SnapshotError(f"snapshot tensors must fit the policy; got {error}") from error
+
+
+def layout_from(snapshot: Snapshot) -> Layout | None:
+    """The layout of features; None where nothing was decided yet."""
+    return None if snapshot.layout is None else Layout(**snapshot.layout)

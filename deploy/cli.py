@@ -174,6 +174,7 @@ def topics(
 def doctor(
     *,
     ray: Annotated[bool, typer.Option("--ray", help="Start a local Ray as well; takes some seconds.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Only what a run in memory needs: no broker.")] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
@@ -181,7 +182,7 @@ def doctor(
     settings = _settings(config, overrides)
     from deploy.doctor import examine  # noqa: PLC0415
 
-    raise typer.Exit(0 if examine(settings, Console(), start_ray=ray) else 1)
+    raise typer.Exit(0 if examine(settings, Console(), start_ray=ray, broker=not memory) else 1)
 
 
 @app.command("settings")
@@ -221,3 +222,7 @@ def _settings(
 
 def _say(text: str) -> None:
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

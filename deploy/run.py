@@ -12,8 +12,8 @@ from deploy.clocks import wall_clock_ms
 from deploy.cluster import cluster
 from deploy.compose import KafkaSession
 from deploy.drive import Run, build, summary_of_run
+from deploy.endpoint import serving
 from deploy.live import LiveView
-from deploy.metrics import Metrics
 from deploy.record import RunRecord, new_run_folder
 from deploy.report import write_report
 from deploy.settings import Settings
@@ -38,11 +38,13 @@ def run_agent(settings: Settings, options: RunOptions) -> Path:
     require_topics(settings.kafka)
     ending = Ending(max_decisions=options.max_decisions, idle_s=options.idle_exit_s)
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
-    with cluster(), asked_to_stop() as stopping, metrics_of(settings) as metrics:
+    with cluster(), asked_to_stop() as stopping, serving(settings.metrics) as (metrics, address):
         algorithm = build(settings, KafkaSession(settings), ending=ending)
         run = Run(algorithm, metrics)
         try:
             with LiveView(f"streambandit on {settings.kafka.bootstrap_servers}", options.max_decisions) as view:
+                if address:
+                    view.say(f"Metrics: {address}")
                 while not run.ended and not stopping():
                     view.update(run.step())
         finally:
@@ -51,20 +53,6 @@ def run_agent(settings: Settings, options: RunOptions) -> Path:
     record = RunRecord(title="streambandit run", summary=summary, settings=settings.redacted(), progress=run.progress)
     write_report(record, folder)
     return folder
-
-
-@contextmanager
-def metrics_of(settings: Settings) -> Iterator[Metrics | None]:
-    """The endpoint for Prometheus, open for the time of the block; None where it is switched off."""
-    if not settings.metrics.enabled:
-        yield None
-        return
-    metrics = Metrics()
-    metrics.serve(settings.metrics.host, settings.metrics.port)
-    try:
-        yield metrics
-    finally:
-        metrics.close()
 
 
 @contextmanager

@@ -93,11 +93,10 @@ def timed(world: WorldSettings, options: SimulateOptions, now_ms: int) -> WorldS
     if ahead_ms:
         ahead_ms += world.late_after_ms  # clicks follow the last impression
     start_ms = max(1, now_ms - int(ahead_ms))
-    changes = {"impressions": impressions, "start_ms": start_ms, "name": f"w{now_ms:x}-"}
-    kept = {
-        name: value for name, value in changes.items() if name == "impressions" or name not in world.model_fields_set
-    }
-    return world.model_copy(update=kept)
+    chosen = {"start_ms": start_ms, "name": f"w{now_ms:x}-"}
+    defaults = {name: WorldSettings.model_fields[name].default for name in chosen}
+    kept = {name: value for name, value in chosen.items() if getattr(world, name) == defaults[name]}
+    return world.model_copy(update={"impressions": impressions, **kept})
 
 
 class Simulation:
@@ -177,7 +176,7 @@ def _record(settings: Settings, options: SimulateOptions, path: Path) -> WorldTa
     with recording:
         log = UniformLog(recording, settings.seed, logged=options.logged)
         world = World(scene_of(settings, options.world, settings.seed), log, world_settings, settings.seed)
-        while world.advance(_STEP):
+        while world.advance(1):  # each sees what was decided before it, so clicks come in their time
             pass
         world.finish()
     _write_stats(options, world)

@@ -77,6 +77,10 @@ class Featurizer:
             raise FeatureError("features layout must be settled by settings or a first impression; got neither")
         return self._layout
 
+    def fix(self, layout: Layout) -> None:
+        """Fixes the layout to that of a snapshot."""
+        self._layout = layout
+
     def settle(self, impressions: Sequence[Impression]) -> Layout:
         """Fixes what the settings leave open by the first impressions; later calls change nothing."""
         if self._layout is None:

@@ -19,7 +19,7 @@ class CoreSettings(Section):
 
     attribution: AttributionSettings = AttributionSettings()
     reward: RewardSettings = RewardSettings()
-    max_batch: int = Field(128, ge=1, description="records taken from the log at once")
+    max_batch: int = Field(64, ge=1, description="records taken from the log at once")
     decide_deadline_ms: int | None = Field(None, ge=1, description="an older impression is counted and skipped")
     max_probabilities: int = Field(100, ge=0, description="candidates up to which all probabilities are published")
 

@@ -5,6 +5,7 @@ StreamError
 │   └── CodecError  bytes that are not an event of the expected type and schema version
 ├── LogFullError         the bounded log is at its capacity
 ├── LogUnavailableError  the log did not answer within its deadline
+├── TopicError      topics are missing, or not as the agent needs them
 └── CommitFailedError    a unit of work was not committed; nothing of it is visible
 """
 
@@ -31,3 +32,7 @@ class LogUnavailableError(StreamError):
 
 class CommitFailedError(StreamError):
     """A unit of work was not committed: nothing that it published is visible, no position moved."""
+
+
+class TopicError(StreamError):
+    """Topics are missing, or not as the agent needs them."""

@@ -2,16 +2,29 @@
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.broker.broker import Broker, start_broker
-from deploy.broker.jars import missing
+if TYPE_CHECKING:
+    from deploy.broker.broker import Broker
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets through what kafka-python does wrong and we cannot mend; everything else stays an error."""
+    for warning in (
+        "ignore:(read|open)_text is deprecated:DeprecationWarning",  # how it loads its schemas when it is imported
+        "ignore:unclosed <socket:ResourceWarning",  # it leaves sockets of refused connections to the collector
+    ):
+        config.addinivalue_line("filterwarnings", warning)
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Broker"]:
     """A real Kafka broker, shared by the session: use topic and group names of your own. Mark its tests `kafka`."""
+    from deploy.broker.broker import start_broker  # noqa: PLC0415 - tests without Kafka need not load its client
+    from deploy.broker.jars import missing  # noqa: PLC0415
+
     reason = missing()
     if reason and os.environ.get("CI") == "true":
         pytest.fail(f"in CI the broker's tests must run; {reason}")  # a skip there would hide that nothing was tested

@@ -8,7 +8,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from stream.errors import LogUnavailableError
+from stream.errors import LogUnavailableError, TopicError
 from stream.kafka.client import MAX_OUTPUT_BYTES, answering, make_admin
 from stream.kafka.settings import KafkaSettings
 from stream.log import INPUT_TOPICS, OUTPUT_TOPICS, Topic
@@ -60,6 +60,13 @@ def create_topics(settings: KafkaSettings) -> TopicsReport:
                 admin.create_topics(missing, timeout_ms=settings.request_timeout_ms)
             admin.wait_for_topics(list(missing), timeout_ms=settings.request_timeout_ms)
     return describe_topics(settings)
+
+
+def require_topics(settings: KafkaSettings) -> None:
+    """Raises TopicError, naming every problem, unless the topics are as the agent needs them."""
+    problems = describe_topics(settings).problems
+    if problems:
+        raise TopicError(f"topics must be as the agent needs them; got: {'; '.join(problems)}")
 
 
 def is_answering(settings: KafkaSettings) -> bool:

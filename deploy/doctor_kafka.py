@@ -1,0 +1,115 @@
+"""What the doctor looks at on the broker: reachable, topics, the group's lag, and whether keys are as they must be."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from deploy.broker.jars import HOME
+from deploy.doctor import Finding
+from deploy.settings import Settings
+from stream.codec import JsonCodec
+from stream.errors import CodecError, StreamError
+from stream.events import Click, Impression
+from stream.kafka.client import answering, make_admin
+from stream.kafka.reader import Reader
+from stream.kafka.settings import KafkaSettings
+from stream.kafka.topics import TopicsReport, describe_topics
+from stream.log import INPUT_TOPICS, Record, Topic
+
+_SAMPLE = 50  # records of each partition
+
+
+def kafka(settings: Settings) -> Iterator[Finding]:
+    """Everything about the broker, as far as it can be told."""
+    try:
+        report = describe_topics(settings.kafka)
+    except StreamError as error:
+        yield Finding("bad", f"broker: {error}", _where_a_broker_is(settings.kafka))
+        return
+    yield Finding("good", f"broker: {settings.kafka.bootstrap_servers} answers")
+    yield from _topics(report)
+    if report.problems:
+        return
+    try:
+        with closing(Reader(settings.kafka)) as reader:
+            yield from _lag(settings.kafka, reader, report)
+            yield from keys(list(_sample(reader, report)))
+    except StreamError as error:
+        yield Finding("bad", f"records cannot be read: {error}", "check the rights of this user on topics and group")
+
+
+def keys(records: list[Record]) -> Iterator[Finding]:
+    """Whether a sample of inputs is keyed by user, and each user's records lie in one partition number.
+
+    Clicks are joined where their impression is: a producer in another language that places keys by another hash
+    sends a user's clicks to one partition and the impressions to another, and they never meet.
+    """
+    if not records:
+        yield Finding("note", "keys: no impressions or clicks to look at yet")
+        return
+    codec, users, strange = JsonCodec(), dict[str, tuple[Topic, int]](), 0
+    for record in records:
+        kind: type[Impression | Click] = Impression if record.topic == "impressions" else Click
+        try:
+            event = codec.decode(record.value, kind, record.headers)
+        except CodecError as error:
+            strange += 1
+            if strange == 1:
+                place = f"{record.topic}[{record.partition}]@{record.offset}"
+                yield Finding("note", f"an invalid record at {place}: {error}", "such records become dead letters")
+            continue
+        if record.key != event.user_id.encode():
+            place = f"{record.topic}[{record.partition}]@{record.offset}"
+            yield Finding("bad", f"keys: {place} must be keyed by its user_id; got {record.key!r}", _KEYS)
+            return
+        first = users.setdefault(event.user_id, (record.topic, record.partition))
+        if first[1] != record.partition:
+            here = f"{first[0]}[{first[1]}] and {record.topic}[{record.partition}]"
+            yield Finding("bad", f"keys: a user's records must lie in one partition number; got one in {here}", _KEYS)
+            return
+    yield Finding("good", f"keys: {len(records):,} sampled records of {len(users):,} users lie where they must")
+
+
+_KEYS = (
+    "producers must key by user_id (UTF-8) and place keys alike: murmur2, in librdkafka `partitioner=murmur2_random`"
+)
+
+
+def _topics(report: TopicsReport) -> Iterator[Finding]:
+    for problem in report.problems:
+        yield Finding("bad", problem, "`streambandit topics --create` makes the missing ones")
+    for warning in report.warnings:
+        yield Finding("note", warning)
+    if not report.problems:
+        counts = ", ".join(f"{state.name} {state.partitions}" for state in report.topics)
+        yield Finding("good", f"topics: {counts} partitions")
+
+
+def _lag(settings: KafkaSettings, reader: Reader, report: TopicsReport) -> Iterator[Finding]:
+    with closing(make_admin(settings)) as admin, answering(settings, f"offsets of group {settings.group_id}"):
+        found = admin.list_group_offsets(settings.group_id).get(settings.group_id, {})
+    committed = {(place.topic, place.partition): position.offset for place, position in found.items()}
+    if not committed:
+        yield Finding("note", f"group {settings.group_id!r} has committed nothing yet", "`streambandit run` starts it")
+        return
+    waiting = 0
+    for state in report.topics:
+        if state.topic in INPUT_TOPICS:
+            ends = (reader.end(state.topic, partition) for partition in range(state.partitions))
+            waiting += sum(max(0, end - committed.get((state.name, p), 0)) for p, end in enumerate(ends))
+    advice = "is `streambandit run` up?" if waiting else ""
+    yield Finding("note" if waiting else "good", f"group {settings.group_id!r}: {waiting:,} records wait", advice)
+
+
+def _sample(reader: Reader, report: TopicsReport) -> Iterator[Record]:
+    for state in report.topics:
+        if state.topic in INPUT_TOPICS:
+            for partition in range(state.partitions):
+                end = reader.end(state.topic, partition)
+                yield from reader.read(state.topic, partition, max(0, end - _SAMPLE), end)
+
+
+def _where_a_broker_is(settings: KafkaSettings) -> str:
+    address = HOME / "address"
+    if address.is_file() and (found := address.read_text().strip()) != settings.bootstrap_servers:
+        return f"the broker of `make broker` is at {found}: --set kafka.bootstrap_servers={found}"
+    return "start one with `make broker`, or set kafka.bootstrap_servers; `doctor --memory` leaves it out"
