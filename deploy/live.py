@@ -76,9 +76,10 @@ class LiveView:
             rates.add_row(name, f"{rate:6.2%}", Bar(top or 1.0, 0.0, rate, width=_BAR, color=colour))
         figures = Table.grid(padding=(0, 3))
         decisions = f"{progress.decisions:,}" + (f" of {self._total:,}" if self._total else "")
+        version = "–" if progress.policy_version is None else str(progress.policy_version)
         figures.add_row("decisions", decisions, "latency p50", _ms(progress.latency_p50_ms))
         figures.add_row("per second", f"{progress.decisions_per_s:,.0f}", "latency p99", _ms(progress.latency_p99_ms))
-        figures.add_row("policy version", str(progress.policy_version), "explores", _share(progress.exploration))
+        figures.add_row("policy version", version, "explores", _share(progress.exploration))
         figures.add_row("elapsed", _clock(progress.t_s), "loss", _number(progress.loss))
         return Panel(Group(rates, Text(), figures), title=self._title, border_style="blue", expand=False)
 
@@ -87,15 +88,17 @@ def plain_line(progress: Progress, total: int | None = None) -> str:
     """The progress as one line.
 
     >>> plain_line(Progress(t_s=61, decisions=1200, click_rate=0.09, decisions_per_s=20, policy_version=4), 2000)
-    '1:01  1,200 of 2,000 decisions (20/s)  click rate 9.00%  latency p50 –, p99 –  policy version 4'
+    '1:01  1,200 of 2,000 decisions (20/s)  click rate 9.00%  policy version 4'
     """
     rates = ", ".join(f"{name} {rate:.2%}" for name, rate, _ in _rates(progress))
+    known = progress.latency_p50_ms is not None
+    latency = f"latency p50 {_ms(progress.latency_p50_ms)}, p99 {_ms(progress.latency_p99_ms)}" if known else ""
     parts = (
         _clock(progress.t_s),
         f"{progress.decisions:,}{f' of {total:,}' if total else ''} decisions ({progress.decisions_per_s:,.0f}/s)",
         rates,
-        f"latency p50 {_ms(progress.latency_p50_ms)}, p99 {_ms(progress.latency_p99_ms)}",
-        f"policy version {progress.policy_version}",
+        latency,
+        "" if progress.policy_version is None else f"policy version {progress.policy_version}",
     )
     return "  ".join(part for part in parts if part)
 

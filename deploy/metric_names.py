@@ -68,6 +68,7 @@ COUNTERS = {
     "learner_updates": Counter("learner_updates", "Updates of the learner."),
     "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),
     "log_errors": Counter("log_errors", "Failed polls and commits, by the kind of error.", "error"),
+    "actions_replaced": Counter("actions_replaced", "Actions of the Gymnasium form that named a padded candidate."),
     "queue_full": Counter("queue_full", "Times a runner waited because its queue to the learner was full."),
 }
 GAUGES = {

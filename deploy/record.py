@@ -59,7 +59,7 @@ class Progress:
     decisions_per_s: float = 0.0
     latency_p50_ms: float | None = None
     latency_p99_ms: float | None = None
-    policy_version: int = 0
+    policy_version: int | None = None
     loss: float | None = None
     exploration: float | None = None
 

@@ -158,14 +158,18 @@ def _figures(summary: Mapping[str, Any]) -> list[Figure]:
 
 
 def _others(summary: Mapping[str, Any]) -> list[Figure]:
-    """What the run reports beyond the figures that every run has."""
+    """What the run reports beyond the figures that every run has; counts by label stand one by one."""
     extra = {key: value for key, value in summary.items() if key not in REQUIRED and not key.startswith("click_rate")}
-    plain = {key: value for key, value in extra.items() if isinstance(value, str | int | float)}
+    flat: dict[str, Any] = {}
+    for key, value in extra.items():
+        flat |= {f"{key}: {label}": each for label, each in value.items()} if isinstance(value, dict) else {key: value}
+    plain = {key: value for key, value in flat.items() if isinstance(value, str | int | float)}
     return [Figure(_words(key), _shown(key, value), "") for key, value in plain.items()]
 
 
 def _words(key: str) -> str:
-    return key.removesuffix("_ms").removesuffix("_s").replace("_", " ").capitalize()
+    name = key.removesuffix("_ms").removesuffix("_seconds").removesuffix("_s")
+    return name.replace("_", " ").capitalize()
 
 
 def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - a figure of any kind
@@ -176,7 +180,7 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - a figure of any kind
     if "click_rate" in key or key.endswith("_share"):
         return _percent(value)
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
-    unit = "ms" if key.endswith("_ms") else "s" if key.endswith("_s") else ""
+    unit = "ms" if key.endswith("_ms") else "s" if key.endswith(("_s", "_seconds")) else ""
     return f"{number} {unit}".strip()
 
 

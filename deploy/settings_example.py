@@ -47,6 +47,8 @@ def _assignment(key: Key, value: Any) -> str:  # noqa: ANN401
         return f'# {key.path[-1]} = "..."'
     if value is None:
         return f"# {key.path[-1]} ="
+    if isinstance(value, int) and key.field.annotation is float:
+        value = float(value)
     return f"{key.path[-1]} = {_toml(value)}"
 
 
