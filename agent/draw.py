@@ -48,7 +48,7 @@ def draw_slate(probabilities_K: NDArray[np.float64], slots: int, seed: int) -> t
         while left_K[index] == 0.0:  # rounding put the draw behind the last candidate that is left
             index -= 1
         indices.append(index)
-        propensities.append(1.0 if slot + 1 == len(left_K) else min(float(left_K[index] / cumulative_K[-1]), 1.0))
+        propensities.append(float(left_K[index]) if slot == 0 else min(float(left_K[index] / cumulative_K[-1]), 1.0))
         left_K[index] = 0.0
     return indices, propensities
 

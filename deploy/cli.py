@@ -152,8 +152,7 @@ def simulate(  # noqa: PLR0913 - one parameter for each option
         out=out,
         logged=logged,
     )
-    counts = simulate(settings, options).counts()
-    _say(", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    _say(", ".join(f"{name} {count:,}" for name, count in simulate(settings, options).counts().items()))
 
 
 @app.command()

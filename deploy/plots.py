@@ -61,7 +61,7 @@ def speed(progress: Sequence[Progress]) -> str | None:
     """Decisions per second, and the latency of a decision."""
     rates = _series(progress, ["decisions_per_s"], "", ("decisions per second",))
     latency = _series(progress, ["latency_p50_ms", "latency_p99_ms"], "ms", ("half:", "99 %:"))
-    return _svg("Speed and latency over time", [rates, latency], right=0.885)
+    return _svg("Speed and latency over time", [rates, latency], right=0.86)
 
 
 def learning(progress: Sequence[Progress]) -> str | None:

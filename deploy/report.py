@@ -27,6 +27,15 @@ _EXPLAINED = {
     "dead_letters": ("Dead letters", "records that could not be used; each is kept with the reason"),
 }
 
+_ALSO_EXPLAINED = {
+    "exploration_share": ("Exploration share", "mean probability of not showing what the policy held best"),
+    "learner_updates": ("Learner updates", "times that the learner took closed decisions in"),
+    "learner_rows": ("Learner rows", "shown items with their rewards that it learned from"),
+    "outcomes_refused": ("Outcomes refused", "repeats of what had been learned from already"),
+    "run_seconds": ("Duration of the run", "from the first decision to the last"),
+    "total_seconds": ("Duration of everything", "with the start and the policies that it is compared with"),
+}
+
 
 class Figure(NamedTuple):
     """One row of the table of figures."""
@@ -164,12 +173,11 @@ def _others(summary: Mapping[str, Any]) -> list[Figure]:
     for key, value in extra.items():
         flat |= {f"{key}: {label}": each for label, each in value.items()} if isinstance(value, dict) else {key: value}
     plain = {key: value for key, value in flat.items() if isinstance(value, str | int | float)}
-    return [Figure(_words(key), _shown(key, value), "") for key, value in plain.items()]
-
-
-def _words(key: str) -> str:
-    name = key.removesuffix("_ms").removesuffix("_seconds").removesuffix("_s")
-    return name.replace("_", " ").capitalize()
+    rows = []
+    for key, value in plain.items():
+        label, about = _ALSO_EXPLAINED.get(key, (key.replace("_", " ").capitalize(), ""))
+        rows.append(Figure(label, _shown(key, value), about))
+    return rows
 
 
 def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - a figure of any kind

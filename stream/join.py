@@ -5,7 +5,7 @@ with the clicks that fell into the window, ordered by time, so that the result d
 Open decisions are the memory of repeats: an impression whose window has passed is late and not decided again.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -26,7 +26,6 @@ class OpenDecision(msgspec.Struct):
     impression: Impression
     offset: int
     recommendation: Recommendation | None = None
-    recommendation_offset: int | None = None
     clicks: list[Click] = []
 
     @property
@@ -50,6 +49,8 @@ class ClickJoin:
         self._expiry: list[tuple[int, int, Key]] = []
         self._early: OrderedDict[Key, list[tuple[Click, int]]] = OrderedDict()
         self._early_count = 0
+        self._early_times: list[tuple[int, Key]] = []
+        self._published: deque[tuple[int, Key]] = deque()
         self._clicks_from: list[tuple[int, Key]] = []
         self.watermark_ms = 0
 
@@ -92,9 +93,9 @@ class ClickJoin:
 
     def published(self, user_id: str, impression_id: str, offset: int) -> None:
         """Notes where the recommendation of an open decision lies, once it is committed."""
-        decision = self._open.get((user_id, impression_id))
-        if decision is not None:
-            decision.recommendation_offset = offset
+        key = (user_id, impression_id)
+        if key in self._open:
+            self._published.append((offset, key))
 
     def withdraw(self, impression: Impression) -> None:
         """Forgets an impression that arrived but will not be decided."""
@@ -127,7 +128,7 @@ class ClickJoin:
         return self.advance(last_ms)
 
     def advance(self, watermark_ms: int) -> tuple[list[OpenDecision], int]:
-        """Moves the watermark on.
+        """Moves the watermark on; where more than `max_open` are open, as far as the oldest need to close.
 
         Returns:
             The decisions that closed, by the time of their close, and the number of early clicks whose impression
@@ -136,12 +137,13 @@ class ClickJoin:
         self.watermark_ms = max(self.watermark_ms, watermark_ms)
         closed = []
         while self._expiry and self._must_close():
-            _, _, key = heappop(self._expiry)
+            expiry_ms, _, key = heappop(self._expiry)
+            self.watermark_ms = max(self.watermark_ms, expiry_ms)  # what has closed is late from now on
             decision = self._open.pop(key, None)
             if decision is not None and decision.recommendation is not None:
                 decision.clicks.sort(key=_click_order)
                 closed.append(decision)
-        return closed, self._drop_orphans()
+        return closed, self._drop_orphans(watermark_ms)
 
     def low_offsets(self) -> dict[str, int]:
         """The first offset, by topic, from which a replay finds all that is open; absent where nothing is open.
@@ -150,6 +152,10 @@ class ClickJoin:
         decision has the lowest ones.
         """
         low = {}
+        while self._published and self._published[0][1] not in self._open:
+            self._published.popleft()
+        if self._published:
+            low["recommendations"] = self._published[0][0]
         while self._clicks_from and self._clicks_from[0][1] not in self._open:
             heappop(self._clicks_from)
         clicks_from = [self._clicks_from[0][0]] if self._clicks_from else []
@@ -158,10 +164,7 @@ class ClickJoin:
         if clicks_from:
             low["clicks"] = min(clicks_from)
         if self._open:
-            oldest = next(iter(self._open.values()))
-            low["impressions"] = oldest.offset
-            if oldest.recommendation_offset is not None:
-                low["recommendations"] = oldest.recommendation_offset
+            low["impressions"] = next(iter(self._open.values())).offset
         return low
 
     def _must_close(self) -> bool:
@@ -176,13 +179,17 @@ class ClickJoin:
         if any(_same(click, other) for other, _ in waiting):
             return "repeated"
         waiting.append((click, offset))
+        heappush(self._early_times, (click.ts_ms, key))
         self._early_count += 1
         return "early"
 
-    def _drop_orphans(self) -> int:
-        """Drops the early clicks that the watermark has passed: an impression before them would be late by now."""
-        orphans = [key for key, waiting in self._early.items() if waiting[-1][0].ts_ms <= self.watermark_ms]
-        dropped = sum(len(self._early.pop(key)) for key in orphans)
+    def _drop_orphans(self, watermark_ms: int) -> int:
+        """Drops the early clicks of an impression once the watermark has passed them all: it would be here by now."""
+        dropped = 0
+        while self._early_times and self._early_times[0][0] <= watermark_ms:
+            _, key = heappop(self._early_times)
+            if all(click.ts_ms <= watermark_ms for click, _ in self._early.get(key, ())):
+                dropped += len(self._early.pop(key, ()))
         self._early_count -= dropped
         return dropped
 

@@ -37,7 +37,8 @@ class Watermarks:
         self._moved_ms[source.partition] = self._clock()
 
     def restore(self, partition: int, watermark_ms: int) -> None:
-        """Sets a partition to its committed watermark."""
+        """Sets a partition to its committed watermark; what was observed since will be read again."""
+        self.forget(partition)
         self._mark[partition] = watermark_ms
         self._moved_ms[partition] = self._clock()
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from kafka.errors import KafkaError
 
 from stream.errors import CommitFailedError, LogUnavailableError, StreamError
 from stream.kafka.client import answering, as_record, make_consumer
+from stream.kafka.deadline import Deadline
 from stream.kafka.membership import Membership
 from stream.kafka.publisher import Offsets, PlainPublisher, TransactionalPublisher, UnsettledError
 from stream.kafka.reader import Reader
@@ -47,6 +49,7 @@ class KafkaLog:
         self._plain = None if self._transactional else PlainPublisher(settings)
         self._consumer = make_consumer(settings, group=True)
         self._consumer.subscribe(list(self._roles))
+        self._await_metadata()
         self._membership = Membership(self._consumer, settings)
         self._open: HeldUnit | None = None
         self._rewind_due = False
@@ -154,6 +157,13 @@ class KafkaLog:
         if self._open is unit:
             self._open = None
             self._rewind()
+
+    def _await_metadata(self) -> None:
+        """Waits for the partitions of the inputs: a member that leads the group without knowing them assigns none."""
+        deadline = Deadline(self._settings.request_timeout_ms / 1000)
+        for name in self._roles:
+            with answering(self._settings, f"metadata of {name}"):
+                deadline.run(f"metadata of {name}", partial(self._consumer.partitions_for_topic, name))
 
     def _rewind(self) -> None:
         self._rewind_due = True

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from kafka import ConsumerGroupMetadata, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
+from kafka.structs import MemberState
 
 from stream.errors import CommitFailedError, StreamError
 from stream.kafka.client import answering
@@ -59,6 +60,10 @@ class Membership:
             self._generation = (now.generation_id, now.member_id)
             self._committed.clear()
             self.partitions()
+        if now.state == MemberState.REBALANCING:
+            # A join that outlives its poll is taken up again by the next one only while the client knows that it must
+            # join. A leader that joins because partitions were added has forgotten it by then, and would wait for ever.
+            self._consumer._coordinator.request_rejoin()
         if ends and not self._unsettled:
             self._polled_under = now
         self._unsettled.update(ends)

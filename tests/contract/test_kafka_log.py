@@ -207,6 +207,21 @@ def test_members_share_the_partitions_and_a_rebalance_fails_what_was_polled_befo
     assert values == Counter(record.value for record in early)
 
 
+def test_a_join_that_outlives_its_poll_is_finished_by_later_ones(kafka):
+    log = kafka.log()
+    while len(log.assignment()) < 4:
+        log.poll(1, 200)
+    with make_admin(kafka.settings) as admin:
+        names = (kafka.settings.topics.impressions, kafka.settings.topics.clicks)
+        admin.create_partitions(dict.fromkeys(names, 5))
+    deadline = time.monotonic() + 20
+    while len(log.assignment()) < 5 and time.monotonic() < deadline:
+        if log._consumer.group_metadata().state == "<stable>":
+            log._consumer._cluster.request_update()  # else the client looks for new partitions every five minutes
+        log.poll(1, 1)  # a join takes longer than that
+    assert log.assignment() == {0, 1, 2, 3, 4}
+
+
 def test_nothing_is_lost_or_doubled_when_the_broker_is_killed(kafka, tmp_path):
     with start_broker(tmp_path) as own:
         changed = {"bootstrap_servers": own.bootstrap, "commit_timeout_ms": 2_000, "request_timeout_ms": 3_000}
