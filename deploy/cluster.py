@@ -1,5 +1,6 @@
 """The Ray cluster: a local one for this process, or the one that a job was submitted to."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +15,24 @@ _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 
 
 @contextmanager
-def cluster() -> Iterator[None]:
+def cluster(*, quiet: bool = False) -> Iterator[None]:
     """Connects to the cluster of `RAY_ADDRESS`, or starts a local one that ends with the block.
 
     Ray's token authentication is set explicitly (off, unless the environment says otherwise), because a local start
     leaves a token behind that would turn it on for whatever is started next.
+
+    Args:
+        quiet: keep what Ray's own processes say out of the terminal, for demonstrations.
     """
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "namespace": "streambandit"}
+    if quiet:
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    options: dict[str, Any] = {"logging_level": "error", "log_to_driver": not quiet, "namespace": "streambandit"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
     ray.init(**options)
+    # It warns at every start that the new API stack is used, which is the only one there is for this algorithm.
+    logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
         )
         metrics, address = stack.enter_context(serving(settings.metrics, any_port=True))
         view.say(f"Metrics: {address}")
-        stack.enter_context(cluster())
+        stack.enter_context(cluster(quiet=True))
         open_run = _over_kafka if options.log == "kafka" else _in_memory
         run, world = stack.enter_context(open_run(settings, options, folder, numeric))
         run.metrics = metrics

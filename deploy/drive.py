@@ -83,14 +83,17 @@ class Run:
     def step(self) -> Progress:
         """One training step; returns how the run stands. The time runs from the first decision."""
         self.algorithm.train()
-        tally = self.algorithm.take_tally()
+        tally = Tally()
+        for index, counted in self.algorithm.take_tallies().items():
+            tally.merge(counted)
+            if self.metrics is not None:
+                self.metrics.absorb(counted, source=str(index))
         self.totals.merge(tally)
         now_s = timer_s()
         if self._started_s is None and self.totals.total("decisions"):
             self._started_s = now_s
         progress = self._stand(tally, now_s)
         if self.metrics is not None:
-            self.metrics.absorb(tally)
             self.metrics.policy(self.algorithm.runner_version)
         if not self.progress or progress.t_s - self.progress[-1].t_s >= 0.5 or self.ended:
             self.progress.append(progress)
@@ -116,7 +119,7 @@ class Run:
             latency_p50_ms=latencies.quantile(0.5) if recent else None,
             latency_p99_ms=latencies.quantile(0.99) if recent else None,
             policy_version=int(self.algorithm.runner_version.split(".")[1]),
-            loss=self.algorithm.learner_metrics["loss"],
+            loss=self.algorithm.learner_metrics["loss"] or None,  # 0 before anything was fitted
             exploration=sum(share for _, _, _, share in self._recent) / recent if recent else None,
         )
 
@@ -145,7 +148,7 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "decisions_per_second": decisions / elapsed_s if elapsed_s else None,
         "latency_p50_ms": latency.quantile(0.5),
         "latency_p99_ms": latency.quantile(0.99),
-        "policy_versions": int(run.algorithm.version.split(".")[1]),
+        "policy_versions": int(run.algorithm.runner_version.split(".")[1]),
         "outcomes": int(totals.total("outcomes")),
         "dead_letters": int(totals.total("dead_letters")),
         "learner_updates": int(totals.total("learner_updates")),

@@ -13,10 +13,11 @@ from deploy.compose import scene_of, supply_of
 from deploy.settings import Settings
 from envs.core import Core
 from envs.env import EnvSettings, StreamBanditEnv
+from envs.errors import WorldError
 from envs.features import FeatureSettings, Featurizer
 from envs.parts import Parts
 from envs.world import World
-from stream.log import EventLog
+from stream.log import INPUT_TOPICS, EventLog
 from stream.memory import MemoryLog
 from stream.meter import Tally
 from stream.record_file import read_records
@@ -64,19 +65,25 @@ def replay_env(
     Args:
         path: of the file; `streambandit simulate --out FILE` writes one.
         settings: of attribution and rewards.
-        features: with everything settled; by default they are numeric, as in the first recorded impression.
+        features: with everything settled; by default numeric ones as in the first recorded impression, and texts
+            where there is an encoder.
         encoder: reads the texts.
         form: of the environment.
+
+    Raises:
+        WorldError: no impression is recorded.
     """
     chosen = settings or Settings()
+    settled = features or _recorded_features(Path(path), reads_text=encoder is not None)
 
     def open_core(seed: int | None) -> Core:  # noqa: ARG001 - what is recorded does not depend on a seed
-        log = MemoryLog(capacity=10_000_000)
+        written_ms = 0
+        log = MemoryLog(capacity=10_000_000, clock=lambda: written_ms)
         for record in read_records(Path(path)):
-            if record.topic in ("impressions", "clicks"):
+            if record.topic in INPUT_TOPICS:
+                written_ms = record.timestamp_ms  # records keep their time: an event far ahead of it is a dead letter
                 log.append_raw(record.topic, record.key, record.value, record.headers)
-        featurizer = Featurizer(features or _recorded_features(Path(path)), encoder)
-        return Core(chosen.core, _parts(chosen, log, featurizer, lambda _: 0))
+        return Core(chosen.core, _parts(chosen, log, Featurizer(settled, encoder), lambda _: 0))
 
     return StreamBanditEnv(open_core, form)
 
@@ -119,14 +126,16 @@ def _parts(settings: Settings, log: EventLog, featurizer: Featurizer, supply: An
     )
 
 
-def _recorded_features(path: Path) -> FeatureSettings:
+def _recorded_features(path: Path, *, reads_text: bool) -> FeatureSettings:
     from stream.codec import JsonCodec  # noqa: PLC0415 - as above
     from stream.events import Impression  # noqa: PLC0415 - as above
 
-    first = next(record for record in read_records(path) if record.topic == "impressions")
+    first = next((record for record in read_records(path) if record.topic == "impressions"), None)
+    if first is None:
+        raise WorldError(f"recorded log must hold an impression; got none in {path}")
     impression = JsonCodec().decode(first.value, Impression, first.headers)
     return FeatureSettings(
-        text="off",
+        text="on" if reads_text else "off",
         context_dim=len(impression.context.features or ()),
-        candidate_dim=len(impression.candidates[0].features or ()),
+        candidate_dim=max(len(candidate.features or ()) for candidate in impression.candidates),
     )

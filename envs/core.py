@@ -73,7 +73,11 @@ class Core:
             self.ended = self.parts.supply(limit) == 0
             records = self.parts.log.poll(limit, 0)
         self.received = len(records)
-        self._follow_assignment()
+        try:
+            self._follow_assignment()
+        except StreamError:
+            self._start_again(self.parts.log.begin())
+            raise
         for record in records:
             partition = self._partitions.get(record.partition)
             if partition is not None:
@@ -99,15 +103,21 @@ class Core:
         outcomes = self._close(final=final)
         if not (shown or outcomes or any(partition.moved for partition in self._partitions.values())):
             return []
+        unit = self.parts.log.begin()
         try:
-            unit = self.parts.log.begin()
             self._fill(unit, shown, outcomes)
             positions = unit.commit({number: p.progress() for number, p in self._partitions.items()})
         except StreamError:
-            self._partitions.clear()
-            self._intake.clear()
+            self._start_again(unit)
             raise
         return self._committed(decisions, outcomes, positions)
+
+    def _start_again(self, unit: UnitOfWork) -> None:
+        """Forgets what is not committed and sets the reader back; the next poll restores the partitions."""
+        self._partitions.clear()
+        self._intake.clear()
+        self._observation = None
+        unit.abort()
 
     def _follow_assignment(self) -> None:
         owned = self.parts.log.assignment()
@@ -116,7 +126,7 @@ class Core:
             self._watermarks.forget(number)
             self._intake.drop(number)
         for number in sorted(owned - self._partitions.keys()):
-            partition = restore(self.parts.log, number, self.parts.codec, self.settings.attribution)
+            partition = restore(self.parts, number, self._intake, self.settings.attribution)
             self._partitions[number] = partition
             self._watermarks.restore(number, partition.join.watermark_ms)
 

@@ -53,7 +53,7 @@ def recommendation(
             Slot(item_id=candidates[index].item_id, propensity=propensity, score=score)
             for index, propensity, score in zip(decision.slate, decision.propensities, decision.scores, strict=True)
         ),
-        slate_propensity=product,
+        slate_propensity=product or None,  # of a hundred slots and more it can be too small for a number
         probabilities=decision.probabilities if len(candidates) <= max_probabilities else None,
         knew=knew,
         strategy=decision.strategy,

@@ -52,7 +52,7 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
     def __init__(self, open_core: Callable[[int | None], Core], settings: EnvSettings | None = None) -> None:
         self._open_core = open_core
         self._settings = settings or EnvSettings()
-        self._core = open_core(0)
+        self._core = open_core(None)
         self._fresh = True
         self._impression: Impression | None = None
         self._steps = 0
@@ -69,7 +69,7 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
         """Goes back to the start of the log and returns its first impression.
 
         A memory log and its world are built anew: the same seed gives the same episode, bit for bit. Kafka goes back
-        to the committed position.
+        to the committed position. `info["outcomes"]` names what closed before the first impression came.
         """
         super().reset(seed=seed, options=options)
         if not self._fresh or seed is not None:
@@ -78,8 +78,8 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
         self._fresh = False
         self._impression = None
         self._steps = 0
-        self._next()
-        return self._observe(), self._info([])
+        closed = self._next()
+        return self._observe(), self._info(closed)
 
     def step(self, action: Any) -> tuple[Padded, float, bool, bool, dict[str, Any]]:  # noqa: ANN401 - int or array
         """Decides for the impression at hand; see the class."""

@@ -52,6 +52,27 @@ class Intake:
         partition.read_up_to(record.topic, record.offset + 1)
         return ts_ms
 
+    def impression(self, record: Record) -> Impression:
+        """The impression of a record.
+
+        Raises:
+            CodecError, FeatureError: it is a dead letter.
+        """
+        impression = self._parts.codec.decode(record.value, Impression, record.headers)
+        self._check_skew(impression, record)
+        self._parts.featurizer.check(impression)
+        return impression
+
+    def click(self, record: Record) -> Click:
+        """The click of a record.
+
+        Raises:
+            CodecError: it is a dead letter.
+        """
+        click = self._parts.codec.decode(record.value, Click, record.headers)
+        self._check_skew(click, record)
+        return click
+
     def joined(self, fates: Sequence[tuple[Click, ClickFate]], partition: Partition) -> None:
         """Counts what became of clicks; a joined one moves its user's interests at once."""
         for click, fate in fates:
@@ -61,15 +82,11 @@ class Intake:
                 self._parts.interests.clicked(click.user_id, click.ts_ms, item_E)
 
     def _route(self, record: Record, partition: Partition) -> int:
-        codec = self._parts.codec
         if record.topic == "clicks":
-            click = codec.decode(record.value, Click, record.headers)
-            self._check_skew(click, record)
+            click = self.click(record)
             self.joined([(click, partition.join.click(click, record.offset))], partition)
             return click.ts_ms
-        impression = codec.decode(record.value, Impression, record.headers)
-        self._check_skew(impression, record)
-        self._parts.featurizer.check(impression)
+        impression = self.impression(record)
         self._arrive(impression, record, partition)
         return impression.ts_ms
 

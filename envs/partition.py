@@ -1,11 +1,14 @@
 """The state of one owned partition: its open decisions and how far each topic has been read."""
 
+from typing import Protocol
+
 from envs.decision import logged_recommendation
-from stream.codec import Codec
+from envs.errors import FeatureError
+from envs.parts import Parts
 from stream.errors import CodecError
 from stream.events import Click, Impression, Recommendation
 from stream.join import ClickJoin
-from stream.log import EventLog, Progress
+from stream.log import Progress, Record
 from stream.settings import AttributionSettings
 
 
@@ -36,23 +39,36 @@ class Partition:
         self.join.published(impression.user_id, impression.impression_id, offset)
 
 
-def restore(log: EventLog, number: int, codec: Codec, settings: AttributionSettings) -> Partition:
+class Reader(Protocol):
+    """Decodes and checks input records; what was a dead letter when it first came is one again in a replay."""
+
+    def impression(self, record: Record) -> Impression:
+        """The impression of a record; raises CodecError or FeatureError where it is a dead letter."""
+        ...
+
+    def click(self, record: Record) -> Click:
+        """The click of a record; raises CodecError where it is a dead letter."""
+        ...
+
+
+def restore(parts: Parts, number: int, reader: Reader, settings: AttributionSettings) -> Partition:
     """Rebuilds a partition from its committed progress, by replay and without emitting anything.
 
     What had been decided is read from the recommendations; an impression without one was late, repeated or logged.
     """
+    log = parts.log
     progress = log.progress(number)
     partition = Partition(settings, progress)
     partition.published_next = log.end("recommendations", number)
     if progress is None:
         return partition
-    shown = _recommendations(log, number, codec, progress)
+    shown = _recommendations(parts, number, progress)
     stop = progress.next.get("impressions", 0)
     clicks_low = progress.low.get("clicks", 0)
     for record in log.read("impressions", number, progress.low.get("impressions", stop), stop):
         try:
-            impression = codec.decode(record.value, Impression, record.headers)
-        except CodecError:
+            impression = reader.impression(record)
+        except (CodecError, FeatureError):
             continue  # it is a dead letter already
         found = shown.get((impression.user_id, impression.impression_id))
         if partition.join.arrive(impression, record.offset, clicks_from=clicks_low) != "new":
@@ -67,15 +83,16 @@ def restore(log: EventLog, number: int, codec: Codec, settings: AttributionSetti
     stop = progress.next.get("clicks", 0)
     for record in log.read("clicks", number, progress.low.get("clicks", stop), stop):
         try:
-            partition.join.click(codec.decode(record.value, Click, record.headers), record.offset)
+            partition.join.click(reader.click(record), record.offset)
         except CodecError:
             continue
     return partition
 
 
 def _recommendations(
-    log: EventLog, number: int, codec: Codec, progress: Progress
+    parts: Parts, number: int, progress: Progress
 ) -> dict[tuple[str, str], tuple[Recommendation, int]]:
+    log, codec = parts.log, parts.codec
     stop = log.end("recommendations", number)
     shown: dict[tuple[str, str], tuple[Recommendation, int]] = {}
     for record in log.read("recommendations", number, progress.low.get("recommendations", 0), stop):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from stream.events import Click, Recommendation
 from stream.settings import Section
@@ -24,9 +24,9 @@ _AGGREGATE: dict[Aggregation, Callable[[Sequence[float]], float]] = {
 class RewardSettings(Section):
     """How clicks become a reward."""
 
-    kinds: dict[str, float] = Field({"click": 1.0}, description="weight of each kind of feedback; others count 0")
+    kinds: dict[str, FiniteFloat] = Field({"click": 1.0}, description="weight of each kind of feedback; others count 0")
     aggregation: Aggregation = Field("max", description="how several clicks on one slot become one value")
-    reward_max: float = Field(1.0, gt=0, description="the value that becomes a reward of 1")
+    reward_max: FiniteFloat = Field(1.0, gt=0, description="the value that becomes a reward of 1")
 
 
 def slot_rewards(settings: RewardSettings, shown: Recommendation, clicks: Sequence[Click]) -> tuple[float, ...]:

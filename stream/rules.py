@@ -24,8 +24,8 @@ def require_time(name: str, value: int) -> None:
 
 def require_finite(name: str, values: Sequence[float]) -> None:
     """Raises EventError unless every value is a finite number, as float32 too."""
-    if not values or (sum(values) == sum(values) and -LARGEST <= min(values) and max(values) <= LARGEST):
-        return  # the usual case, at the speed of C; only a NaN makes a sum that differs from itself
+    if not values or (not math.isnan(sum(values)) and min(values) >= -LARGEST and max(values) <= LARGEST):
+        return  # the usual case, at the speed of C
     for index, value in enumerate(values):
         if not abs(value) <= LARGEST:  # so put, it holds for NaN as well
             raise EventError(f"{name}[{index}] must be finite, at most {LARGEST:.1e}; got {value!r}")

@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from deploy.broker.broker import Broker
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Lets through what kafka-python does wrong and we cannot mend; everything else stays an error."""
-    for warning in (
-        "ignore:(read|open)_text is deprecated:DeprecationWarning",  # how it loads its schemas when it is imported
-        "ignore:unclosed <socket:ResourceWarning",  # it leaves sockets of refused connections to the collector
-    ):
-        config.addinivalue_line("filterwarnings", warning)
-
-
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Broker"]:
     """A real Kafka broker, shared by the session: use topic and group names of your own. Mark its tests `kafka`."""
@@ -32,3 +23,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Broker"]:
         pytest.skip(reason)
     with start_broker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A local Ray cluster, shared by the session. Mark its tests `ray`."""
+    from deploy.cluster import cluster  # noqa: PLC0415 - tests without Ray need not load it
+
+    with cluster():
+        yield

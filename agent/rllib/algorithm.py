@@ -1,6 +1,6 @@
 """The algorithm: drain the runners, learn, hand out new weights. Decisions never wait for it."""
 
-from collections import deque
+from collections import defaultdict, deque
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -17,6 +17,7 @@ _LONGEST_WAIT_S = 0.25
 _UPDATES_A_STEP = 4
 _SYNC_S = 10.0
 _POSITIONS = "positions"
+_LEARNER = -1
 
 
 class BanditAlgorithm(Algorithm):
@@ -45,7 +46,7 @@ class BanditAlgorithm(Algorithm):
         """Builds runners and learner."""
         self.worlds, self.ended, self.learner_metrics = {}, set(), {"loss": 0.0, "rows": 0.0, "refreshed": 0.0}
         self.runner_version, self.encoder_actors = "0.0", []
-        self._tally = Tally()
+        self._tallies: dict[int, Tally] = defaultdict(Tally)
         self._waiting: deque[Resolved] = deque()
         self._positions: dict[int, int] = {}
         super().setup(config)
@@ -62,9 +63,9 @@ class BanditAlgorithm(Algorithm):
         """Whether all runners have ended and all that they resolved is learned."""
         return self._all_ended() and not self._waiting
 
-    def take_tally(self) -> Tally:
-        """All that runners and learner counted since the last call."""
-        return self._tally.take()
+    def take_tallies(self) -> dict[int, Tally]:
+        """What each runner counted since the last call, by its index, and the learner under the index -1."""
+        return {index: tally.take() for index, tally in self._tallies.items()}
 
     def training_step(self) -> None:
         """Drains the runners; learns what is due; hands out the weights."""
@@ -101,7 +102,7 @@ class BanditAlgorithm(Algorithm):
         return float(self.config.timer())
 
     def _take(self, report: RunnerReport) -> None:
-        self._tally.merge(report.tally)
+        self._tallies[report.index].merge(report.tally)
         if report.world:
             self.worlds[report.index] = report.world
         self.runner_version = report.version
@@ -117,7 +118,7 @@ class BanditAlgorithm(Algorithm):
     def _refuse_repeats(self, resolved: Resolved) -> Resolved:
         """What was not seen yet; outcomes of a partition come in the order of their offsets."""
         fresh_R = resolved.offset_R >= [self._positions.get(int(number), 0) for number in resolved.partition_R]
-        self._tally.count("outcomes_refused", float((~fresh_R).sum()))
+        self._tallies[_LEARNER].count("outcomes_refused", float((~fresh_R).sum()))
         for number, offset in zip(resolved.partition_R.tolist(), resolved.offset_R.tolist(), strict=True):
             self._positions[number] = max(self._positions.get(number, 0), offset + 1)
         return resolved if fresh_R.all() else resolved.where(fresh_R)
@@ -142,10 +143,10 @@ class BanditAlgorithm(Algorithm):
         self.learner_metrics = {name: float(learned[name].peek()) for name in self.learner_metrics}
         self.metrics.log_value("mean_reward", float(resolved.rows.reward_R.mean()), window=20)
         self._updated_s = self._now()
-        self._tally.count("learner_updates")
-        self._tally.count("learner_rows", len(resolved))
-        self._tally.observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
-        self._tally.level("learner_loss", self.learner_metrics["loss"])
+        self._tallies[_LEARNER].count("learner_updates")
+        self._tallies[_LEARNER].count("learner_rows", len(resolved))
+        self._tallies[_LEARNER].observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
+        self._tallies[_LEARNER].level("learner_loss", self.learner_metrics["loss"])
 
     def _all_ended(self) -> bool:
         return len(self.ended) >= max(int(self.config.num_env_runners), 1)

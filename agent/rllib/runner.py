@@ -55,6 +55,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._new_weights: dict[str, Any] | None = None
+        self._taken = threading.Event()
         self._seq_no = 0
         self._swapped_s = 0.0
         self._handed_s = 0.0
@@ -146,9 +147,21 @@ class StreamRunner(EnvRunner, Checkpointable):
             weights = ray.get(weights)
         with self._lock:
             self._new_weights = weights.get(DEFAULT_MODULE_ID, weights)
+            self._taken.clear()
             self._seq_no = seq_no or self._seq_no
         if self._thread is None:
             self._swap()
+
+    def wait_for_weights(self, deadline_s: float = 10.0) -> "StreamRunner":
+        """Returns itself once the newest weights decide.
+
+        Raises:
+            AgentError: they did not within the deadline.
+        """
+        self._taken.wait(deadline_s)
+        if not self._taken.is_set():
+            raise AgentError(f"runner {self.worker_index} must take new weights within {deadline_s} s; it did not")
+        return self
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[()], dict[str, Any]]:
         """What RLlib needs to build the same runner again."""
@@ -176,6 +189,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         if weights is not None:
             self.module.set_state(weights)
             self._swapped_s = self._now()
+            self._taken.set()
 
     def _decide(self) -> None:
         loop = self._loop

@@ -2,17 +2,12 @@
 
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-
-with warnings.catch_warnings():  # pytest loads this file before the filters of tests/conftest.py are in force
-    warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
-    import kafka.protocol
 
 from deploy.broker.broker import Broker
 from stream.events import Candidate, Click, Impression, Recommendation, Slot

@@ -99,7 +99,7 @@ def test_a_record_is_at_most_a_million_bytes():
     ids=lambda value: repr(value[:20]),
 )
 def test_broken_json_is_a_codec_error_however_deep(value):
-    with pytest.raises(CodecError, match="^Click is not valid: "):
+    with pytest.raises(CodecError, match=r"^Click is not valid: "):
         CODEC.decode(value, Click)
 
 
@@ -123,7 +123,7 @@ def test_broken_json_is_a_codec_error_however_deep(value):
 def test_a_value_of_the_wrong_type_or_range_is_a_codec_error(field, value):
     fields = {"impression_id": b'"i1"', "user_id": b'"u1"', "item_id": b'"a"', "ts_ms": b"5"} | {field: value}
     raw = b"{" + b",".join(b'"%s":%s' % (name.encode(), content) for name, content in fields.items()) + b"}"
-    with pytest.raises(CodecError, match="^Click is not valid: "):
+    with pytest.raises(CodecError, match=r"^Click is not valid: "):
         CODEC.decode(raw, Click)
 
 
@@ -135,7 +135,7 @@ def test_a_broken_rule_of_the_event_is_told_in_its_own_words():
 
 
 def test_an_event_of_another_kind_is_refused():
-    with pytest.raises(CodecError, match="^Impression is not valid: Object missing required field"):
+    with pytest.raises(CodecError, match=r"^Impression is not valid: Object missing required field"):
         CODEC.decode(MINIMAL, Impression)
 
 
