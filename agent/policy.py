@@ -81,7 +81,7 @@ class Policy(nn.Module):
     def score(self, inputs: Inputs, counts: list[int]) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of each candidate's logit, [N] each."""
         if self.settings.scorer == "cosine":
-            logit_N = _COSINE_LOGIT * self.similarities(inputs).sum(-1)
+            logit_N = _COSINE_LOGIT * self.similarities(inputs, self.item_side(inputs.candidates_ND)).sum(-1)
             return logit_N, torch.zeros_like(logit_N)
         context_BI, item_NJ = self.sides(inputs)
         return self.expert.score(context_BI, item_NJ, counts)
@@ -89,19 +89,19 @@ class Policy(nn.Module):
     def sides(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """The context side [B, I] and the item side [N, J], both with their leading 1."""
         context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
-        similarity_NS = (self.similarities(inputs) - self.similarity_center) / self.similarity_scale
+        item_NR = self.item_side(inputs.candidates_ND)
+        similarity_NS = (self.similarities(inputs, item_NR) - self.similarity_center) / self.similarity_scale
         similarity_NS = similarity_NS.clamp(-_LARGEST, _LARGEST)
-        item_NJ = torch.cat([self.item_side(inputs.candidates_ND), similarity_NS], dim=1)
+        item_NJ = torch.cat([item_NR, similarity_NS], dim=1)
         return _with_one(context_BI), _with_one(item_NJ)
 
-    def similarities(self, inputs: Inputs) -> Tensor:
+    def similarities(self, inputs: Inputs, item_NR: Tensor) -> Tensor:
         """Cosines [N, S] of each candidate to its context's text and to its user's interest; 0 where one is missing.
 
         Each once as they are and once through the item's components, where what all items share is gone.
         """
         layout = self.layout
         item_NE = inputs.candidates_ND[:, : layout.interest]
-        item_NR = self.item_side(inputs.candidates_ND)
         columns = []
         for asked_BE in self._asked(inputs):
             asked_BR = self.item_side(nn.functional.pad(asked_BE, (0, layout.candidate_total - layout.interest)))
@@ -122,7 +122,7 @@ class Policy(nn.Module):
         inputs = inputs_of_rows(rows)
         self.context_side.fit(np.concatenate([rows.context_RC, rows.user_RU], axis=1))
         self.item_side.fit(rows.candidate_RD)
-        similarity_RS = self.similarities(inputs)
+        similarity_RS = self.similarities(inputs, self.item_side(inputs.candidates_ND))
         self.similarity_center.copy_(similarity_RS.median(dim=0).values)
         self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
         one, all_S = torch.ones(1), torch.ones_like(self.similarity_center)

@@ -66,7 +66,10 @@ class Projection(nn.Module):
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
         z = (values - self.center) / self.scale
-        return torch.where(self.heavy, (1.1 * torch.asinh(z)).clamp(-4.0, 4.0), z.clamp(-_CLIP, _CLIP))
+        squashed = z.clamp(-_CLIP, _CLIP)
+        if self.heavy.any():
+            squashed[:, self.heavy] = (1.1 * torch.asinh(z[:, self.heavy])).clamp(-4.0, 4.0)
+        return squashed
 
     def fit(self, values: NDArray[np.float32]) -> None:
         """Fits scales and components to rows [R, columns]; a column that never varies is left out."""
