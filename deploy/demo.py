@@ -28,6 +28,7 @@ from deploy.settings_example import example_toml
 from envs.tally import WorldTally
 from stream.kafka.topics import create_topics
 
+_DECISIONS = 20_000
 _IDLE_S = 5.0
 _IN_FLIGHT = 128
 _SIMULATOR_EXIT_S = 60.0
@@ -41,7 +42,7 @@ class DemoOptions:
     Attributes:
         world: simulated readers, or replayed headline tests.
         log: in memory, or over a real broker that is started for it.
-        decisions: impressions of the world; the setting `world.impressions` where None.
+        decisions: impressions of the world; 20,000 where None.
     """
 
     world: WorldName = "readers"
@@ -52,7 +53,7 @@ class DemoOptions:
 def run_demo(settings: Settings, options: DemoOptions) -> Path:
     """Runs it, writes the report and says where; returns its folder."""
     started_s = timer_s()
-    impressions = options.decisions or settings.world.impressions
+    impressions = options.decisions or _DECISIONS
     settings = settings.model_copy(update={"world": settings.world.model_copy(update={"impressions": impressions})})
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     numeric = numeric_dim(settings, options.world)

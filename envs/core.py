@@ -20,7 +20,7 @@ from stream.codec import dead_letter_headers
 from stream.errors import StreamError
 from stream.events import Impression, Outcome
 from stream.join import OpenDecision
-from stream.log import Published, TopicPartition, UnitOfWork
+from stream.log import INPUT_TOPICS, Published, TopicPartition, UnitOfWork
 from stream.watermark import Watermarks
 
 
@@ -148,7 +148,9 @@ class Core:
         return shown
 
     def _close(self, *, final: bool) -> list[tuple[int, Outcome]]:
-        behind = {source for source, waiting in self.parts.log.lag().items() if waiting > 0}
+        sources = (TopicPartition(topic, number) for topic in INPUT_TOPICS for number in self._partitions)
+        lag = self.parts.log.lag()
+        behind = {source for source in sources if lag.get(source, 1) > 0}  # an end not known yet may be far away
         marks = self._watermarks.advance(self._partitions.keys(), behind)
         outcomes = []
         for number, partition in self._partitions.items():

@@ -37,7 +37,7 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
     `step` publishes the decision, with strategy `external` and no propensity, and returns the next impression.
     `reward` is the sum over what closed in this step; `info["outcomes"]` names each closed decision with its rewards.
     The episode is truncated, with `info["truncated_by"]`, where no impression comes in time or the bound is reached;
-    at the end of a world everything open is closed in the last step.
+    at the end of a world everything open is closed in the last step (or the reset, where there was nothing to decide).
 
     Args:
         open_core: opens a core at its start for a seed (None where nobody set one); called by every `reset`.
@@ -95,8 +95,6 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
         if not bounded:
             closed += self._next()
         truncated_by = "bound" if bounded else None if self._impression else "world" if self._core.ended else "poll"
-        if truncated_by == "world":
-            closed += self._core.publish([], final=True)
         info = self._info(closed)
         if replaced:
             info["replaced"] = replaced
@@ -109,7 +107,10 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
         self._core.parts.log.close()
 
     def _next(self) -> list[Closed]:
-        """Polls, one record at a time, until an impression is at hand or none comes; returns what closed meanwhile."""
+        """Polls, one record at a time, until an impression is at hand or none comes; returns what closed meanwhile.
+
+        At the end of a world that is everything that was open.
+        """
         closed: list[Closed] = []
         while self._impression is None:
             waiting = self._core.poll(max_records=1, timeout_ms=self._settings.poll_ms)
@@ -118,7 +119,7 @@ class StreamBanditEnv(gymnasium.Env[Padded, Any]):
             elif self._core.received:
                 closed += self._core.publish([])
             else:
-                break
+                return closed + self._core.publish([], final=self._core.ended)
         return closed
 
     def _observe(self) -> Padded:

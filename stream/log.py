@@ -104,7 +104,7 @@ class EventLog(Protocol):
         ...
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        """Records known to wait in each owned input partition after the last poll."""
+        """Records that wait in each owned input partition after the last poll; absent where its end is not known yet."""
         ...
 
     def begin(self) -> UnitOfWork:
