@@ -104,7 +104,7 @@ class EventLog(Protocol):
         ...
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        """Records that wait in each owned input partition after the last poll; absent where its end is not known yet."""
+        """Records that wait in each owned input partition after the last poll; absent where the end is not known."""
         ...
 
     def begin(self) -> UnitOfWork:

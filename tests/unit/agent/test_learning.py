@@ -1,0 +1,182 @@
+"""How rows are learned: each once, refreshed at their counts, nothing of a bad batch, and the same after a restore."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from agent.errors import LearnError
+from agent.learning import Learning
+from agent.policy import Policy
+from agent.settings import AgentSettings
+from envs.features import Layout
+from envs.rows import Rows
+
+LAYOUT = Layout(text=0, context=3, candidate=4)
+
+
+def learning(refresh_rows=(64, 200), **expert):
+    return Learning(Policy(AgentSettings(expert={"refresh_rows": refresh_rows} | expert), LAYOUT))
+
+
+def rows(seed, count, scale=1.0):
+    """Rows whose reward depends on the first number of the candidate."""
+    random = np.random.default_rng(seed)
+    candidate_RD = random.normal(size=(count, LAYOUT.candidate)).astype(np.float32)
+    return Rows(
+        context_RC=random.normal(size=(count, LAYOUT.context_total)).astype(np.float32),
+        user_RU=random.normal(size=(count, LAYOUT.user_total)).astype(np.float32),
+        candidate_RD=scale * candidate_RD,
+        reward_R=(random.random(count) < 1 / (1 + np.exp(1 - 2 * candidate_RD[:, 0]))).astype(np.float32),
+        propensity_R=np.full(count, 0.25),
+    )
+
+
+def state_of(policy):
+    return {name: value.clone() for name, value in policy.state_dict().items()}
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_until_enough_rows_came_they_are_kept_and_nothing_is_learned():
+    learner = learning()
+    metrics = learner.learn(rows(0, 63))
+    assert metrics == {"loss": 0.0, "rows": 63.0, "refreshed": 0.0}
+    assert not learner.fitted
+    assert same(state_of(learner.policy.expert), state_of(learning().policy.expert))
+
+
+def test_the_first_refresh_fits_and_learns_all_that_was_kept():
+    learner = learning()
+    learner.learn(rows(0, 40))
+    assert learner.learn(rows(1, 40))["refreshed"] == 1.0
+    assert learner.fitted
+    direct = Policy(learner.policy.settings, LAYOUT)
+    both = Rows.concatenate([rows(0, 40), rows(1, 40)])
+    direct.fit(both)
+    direct.learn(both)
+    assert same(state_of(direct.expert), state_of(learner.policy.expert))
+    assert same(state_of(direct.item_side), state_of(learner.policy.item_side))
+
+
+def test_each_row_is_learned_once_and_its_loss_is_of_before():
+    learner = learning(refresh_rows=(64,))
+    learner.learn(rows(0, 64))
+    direct = deepcopy(learner.policy)
+    loss_R = direct.learn(rows(1, 30))
+    assert learner.learn(rows(1, 30))["loss"] == pytest.approx(float(loss_R.mean()))
+    assert same(state_of(direct.expert), state_of(learner.policy.expert))
+
+
+def test_counts_say_how_many_rows_and_which_version():
+    learner = learning()
+    for seed, count in enumerate((10, 0, 90)):
+        metrics = learner.learn(rows(seed, count))
+    assert (metrics["rows"], int(learner.policy.rows), learner.policy.version) == (100.0, 100, "0.3")
+
+
+def judged_by(learner, loss):
+    """Lets the live policy have had this loss on every row that is kept."""
+    state = learner.get_state()
+    learner.set_state(state | {"loss_R": np.full_like(state["loss_R"], loss)} if state else {})
+
+
+@pytest.mark.parametrize(
+    ("counts", "refreshed"), [((64, 135, 1, 50), [1, 0, 1, 0]), ((63, 200), [0, 1]), ((300,), [1]), ((0, 64), [0, 1])]
+)
+def test_a_refresh_is_due_when_its_count_of_rows_is_reached_or_passed(counts, refreshed):
+    learner, found = learning(), []
+    for seed, count in enumerate(counts):
+        judged_by(learner, 5.0)  # so bad that any refresh is better
+        found.append(learner.learn(rows(seed, count))["refreshed"])
+    assert found == refreshed
+
+
+@pytest.mark.parametrize(("live_loss", "taken"), [(5.0, 1.0), (1e-6, 0.0)])
+def test_a_later_refresh_is_taken_only_if_it_would_have_had_a_lower_loss(live_loss, taken):
+    learner = learning(refresh_rows=(64, 128))
+    learner.learn(rows(0, 64))
+    without = deepcopy(learner.policy)
+    without.learn(rows(1, 64))
+    judged_by(learner, live_loss)
+    assert learner.learn(rows(1, 64))["refreshed"] == taken
+    assert same(state_of(without.item_side), state_of(learner.policy.item_side)) == (not taken)
+    assert same(state_of(without.expert), state_of(learner.policy.expert)) == (not taken)
+    assert int(learner.policy.rows) == 128
+
+
+def test_the_last_rows_are_kept_for_a_refresh_and_no_more():
+    learner = learning(refresh_rows=(64,), buffer_rows=1_024)
+    for seed in range(30):
+        learner.learn(rows(seed, 100))
+    kept = learner.get_state()["reward_R"]
+    assert 1_024 <= len(kept) < 1_024 + 100
+    np.testing.assert_array_equal(kept[-100:], rows(29, 100).reward_R)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("reward_R", 1.5, r"rows reward_R must be in \[0, 1\]; got .*1\.5"),
+        ("reward_R", -0.1, r"rows reward_R must be in \[0, 1\]; got .*-0\.1"),
+        ("reward_R", np.nan, "rows reward_R must be finite; got .*nan"),
+        ("context_RC", np.inf, "rows context_RC must be finite; got .*inf"),
+        ("user_RU", np.nan, "rows user_RU must be finite; got .*nan"),
+        ("candidate_RD", -np.inf, "rows candidate_RD must be finite; got .*inf"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 100])
+def test_a_bad_row_is_an_error_and_nothing_of_its_batch_is_learned(column, value, message, before):
+    learner = learning()
+    learner.learn(rows(0, before))
+    policy, kept = state_of(learner.policy), learner.get_state()
+    bad = rows(1, 20)
+    values = getattr(bad, column).copy()
+    values[7] = value
+    with pytest.raises(LearnError, match=message):
+        learner.learn(replace(bad, **{column: values}))
+    assert same(policy, state_of(learner.policy))
+    for name, array in learner.get_state().items():
+        np.testing.assert_array_equal(array, kept[name])
+
+
+def test_an_unknown_propensity_is_no_error():
+    learner = learning()
+    unknown = replace(rows(0, 70), propensity_R=np.full(70, np.nan))
+    assert learner.learn(unknown)["rows"] == 70.0
+
+
+@pytest.mark.parametrize("before", [10, 100, 250])
+def test_what_was_saved_and_restored_goes_on_identically(before):
+    learner = learning()
+    learner.learn(rows(0, before))
+    restored = learning()
+    restored.policy.load_state_dict(state_of(learner.policy))
+    restored.set_state({name: array.copy() for name, array in learner.get_state().items()})
+    for seed in range(1, 8):
+        assert restored.learn(rows(seed, 40)) == learner.learn(rows(seed, 40))
+    assert same(state_of(learner.policy), state_of(restored.policy))
+
+
+def test_before_the_first_row_there_is_no_state_and_it_can_be_restored():
+    learner = learning()
+    assert learner.get_state() == {}
+    learner.set_state({})
+    assert learner.learn(rows(0, 64))["refreshed"] == 1.0
+
+
+def test_learning_lowers_the_loss():
+    learner = learning(refresh_rows=(64,))
+    learner.learn(rows(0, 64))
+    losses = [learner.learn(rows(seed, 100))["loss"] for seed in range(1, 21)]
+    fresh = rows(99, 20_000)
+    odds = 2 * fresh.candidate_RD[:, 0] - 1
+    best = float(np.mean(np.logaddexp(0, odds) - fresh.reward_R * odds))  # of one who knows the true probabilities
+    base = fresh.reward_R.mean()
+    never = float(-base * np.log(base) - (1 - base) * np.log(1 - base))
+    assert np.mean(losses[-5:]) < best + 0.4 * (never - best)
