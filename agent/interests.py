@@ -58,10 +58,11 @@ class InterestStore:
         user = self._touch(user_id)
         user.clicks += 1
         user.last_click_ms = max(ts_ms, user.last_click_ms or 0)
-        length = float(np.linalg.norm(item_E))
+        wide_E = item_E.astype(np.float64)  # squares of legal features can leave float32
+        length = float(np.linalg.norm(wide_E))
         if length == 0.0:
             return
-        unit_E = (item_E / length).astype(np.float32)
+        unit_E = (wide_E / length).astype(np.float32)
         user.weights = [weight * self._decay for weight in user.weights]
         cosines = [float(vector_E @ unit_E) for vector_E in user.vectors]
         nearest = int(np.argmax(cosines)) if cosines else -1

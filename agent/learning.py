@@ -7,6 +7,7 @@ import numpy as np
 
 from agent.errors import LearnError
 from agent.policy import Policy
+from agent.threads import one_thread
 from envs.protocols import Floats
 from envs.rows import Rows
 
@@ -32,6 +33,7 @@ class Learning:
         """Whether the projections have been fitted, so that rows teach at once."""
         return int(self.policy.rows) >= self.policy.settings.expert.refresh_rows[0]
 
+    @one_thread()
     def learn(self, rows: Rows) -> dict[str, float]:
         """Learns R rows.
 

@@ -12,6 +12,7 @@ from agent.expert import BayesianLogistic, Sides
 from agent.explore import Belief
 from agent.projection import Projection, Rank
 from agent.settings import AgentSettings, ExploreSettings
+from agent.threads import one_thread
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
 from envs.rows import Rows
@@ -72,6 +73,7 @@ class Policy(nn.Module):
         """How to explore."""
         return self.settings.explore
 
+    @one_thread()
     def believe(self, observation: Observation) -> Belief:
         """What the policy believes of the candidates of an observation."""
         logit_N, sd_N = self.score(inputs_of_observation(observation), observation.counts_B.tolist())

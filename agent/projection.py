@@ -95,7 +95,11 @@ def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, N
     scale = np.where(scale > 0, scale, 1.0)
     for block in _slices(blocks):
         varying = scale[block][deviation[block] > 0]
-        if len(varying) and np.quantile(varying, 0.9) <= _COMMON_SCALE_RATIO * np.quantile(varying, 0.1):
+        if not len(varying):
+            continue
+        # Deciles that are columns: of a narrow block the widest and the narrowest.
+        wide, narrow = np.quantile(varying, 0.9, method="higher"), np.quantile(varying, 0.1, method="lower")
+        if wide <= _COMMON_SCALE_RATIO * narrow:
             scale[block] = np.sqrt(np.mean(varying**2))
     heavy = (tail - center) / scale > _HEAVY_TAIL
     return center, scale, heavy

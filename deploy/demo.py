@@ -59,9 +59,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
     numeric = numeric_dim(settings, options.world)
     title = f"{_TITLES[options.world]}, log in {options.log}"
     with ExitStack() as stack:
-        view = stack.enter_context(
-            LiveView(f"streambandit: {_TITLES[options.world]}, log in {options.log}", impressions)
-        )
+        view = stack.enter_context(LiveView(f"streambandit: {title}", impressions))
         metrics, address = stack.enter_context(serving(settings.metrics, any_port=True))
         view.say(f"Metrics: {address}")
         stack.enter_context(cluster(quiet=True))
@@ -74,10 +72,8 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
             tally = world()
             summary = summary_of_run(run)
             view.say("Now the same impressions for the policies that it is compared with.")
-            arms = [
-                Arm("learned", "learned", tally.values("shown"), "this run"),
-                *_controls(settings, options, run, numeric),
-            ]
+            learned = Arm("learned", "learned", tally.values("shown"), "this run")
+            arms = [learned, *_controls(settings, options, run, numeric)]
         finally:
             run.algorithm.stop()
     summary["total_seconds"] = round(timer_s() - started_s, 1)
@@ -92,9 +88,8 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
     )
     page = write_report(record, folder)
     view.say(headline(json.loads((folder / "summary.json").read_text())))
-    view.say(
-        f"The loop ran {summary['run_seconds']:.0f} s, everything {summary['total_seconds']:.0f} s. Report: {page}"
-    )
+    view.say(f"The loop ran {summary['run_seconds']:.0f} s, everything {summary['total_seconds']:.0f} s.")
+    view.say(f"Report: {page}")
     return folder
 
 

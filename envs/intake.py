@@ -104,7 +104,6 @@ class Intake:
         if fate == "new" and impression.logged is not None:
             fate = "logged"
             self.joined(partition.join.decide(logged_recommendation(impression)), partition)
-            partition.never_published(impression)
         elif fate == "new" and deadline_ms is not None and self._parts.clock() - impression.ts_ms > deadline_ms:
             fate = "too_old"
             partition.join.withdraw(impression)

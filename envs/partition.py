@@ -38,10 +38,6 @@ class Partition:
         self.published_next = offset + 1
         self.join.published(impression.user_id, impression.impression_id, offset)
 
-    def never_published(self, impression: Impression) -> None:
-        """Notes of a logged decision where its recommendation would lie: whatever is decided later lies behind it."""
-        self.join.published(impression.user_id, impression.impression_id, self.published_next)
-
 
 class Reader(Protocol):
     """Decodes and checks input records; what was a dead letter when it first came is one again in a replay."""
@@ -63,10 +59,9 @@ def restore(parts: Parts, number: int, reader: Reader, settings: AttributionSett
     log = parts.log
     progress = log.progress(number)
     partition = Partition(settings, progress)
+    partition.published_next = log.end("recommendations", number)
     if progress is None:
-        partition.published_next = log.end("recommendations", number)
         return partition
-    partition.published_next = progress.low.get("recommendations", 0)
     shown = _recommendations(parts, number, progress)
     stop = progress.next.get("impressions", 0)
     clicks_low = progress.low.get("clicks", 0)
@@ -83,7 +78,6 @@ def restore(parts: Parts, number: int, reader: Reader, settings: AttributionSett
             partition.join.published(impression.user_id, impression.impression_id, found[1])
         elif impression.logged is not None:
             partition.join.decide(logged_recommendation(impression))
-            partition.never_published(impression)
         else:
             partition.join.withdraw(impression)
     stop = progress.next.get("clicks", 0)
@@ -92,7 +86,6 @@ def restore(parts: Parts, number: int, reader: Reader, settings: AttributionSett
             partition.join.click(reader.click(record), record.offset)
         except CodecError:
             continue
-    partition.published_next = log.end("recommendations", number)
     return partition
 
 

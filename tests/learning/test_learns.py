@@ -7,7 +7,6 @@ is similar). The bounds lie four deviations away; the seeds are fixed, so a test
 
 import numpy as np
 import pytest
-import torch
 
 from agent.deterministic import DeterministicLoop
 from agent.interests import InterestStore
@@ -23,15 +22,6 @@ from stream.meter import Tally
 LEARNED, SHUFFLED = 0.26, 0.22
 SEEDS = (0, 1, 2)
 SHUFFLES = Control("shuffled", "shuffled rewards", "", learns=True, shuffles=True)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As a runner has it: on tensors this small, threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def settings_of(seed, impressions=6_000):

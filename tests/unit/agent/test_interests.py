@@ -128,7 +128,6 @@ def test_past_the_bound_the_user_seen_least_recently_is_forgotten(touch):
     assert users.read("u2", 4, NOTHING) == Knew()
 
 
-@pytest.mark.xfail(reason="the length is taken in float32, where the squares of legal features overflow or vanish")
 def test_a_store_holds_an_interest_of_any_size_at_unit_length():
     users = store()
     users.clicked("u1", 1, vector(1e30, 0))

@@ -17,15 +17,6 @@ from envs.rows import Rows
 LAYOUT = Layout(text=0, context=3, candidate=4)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On tensors this small, threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def learning(refresh_rows=(64, 200), **expert):
     return Learning(Policy(AgentSettings(expert={"refresh_rows": refresh_rows} | expert), LAYOUT))
 
