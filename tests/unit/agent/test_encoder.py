@@ -1,7 +1,11 @@
 """The packaged BERT weights as they are: unit vectors in which likeness of meaning is likeness of direction."""
 
+import re
+import time
+
 import numpy as np
 import pytest
+import torch
 
 from agent.encoder.bert import BertEncoder
 from agent.encoder.local import local_encoder
@@ -74,6 +78,36 @@ def test_the_local_encoder_is_the_same_behind_a_cache(bert, vectors_NE):
     assert (len(encoder), encoder.version, encoder.dim) == (5, bert.version, 384)
 
 
+def tiny_bert(path, words):
+    """Writes the folder of a small BERT with random weights, as `save_pretrained` does, and its vocabulary."""
+    import transformers  # noqa: PLC0415 - seconds to import
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (path / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    (path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizerFast", "do_lower_case": true}')
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.BertModel(transformers.BertConfig(vocab_size=len(vocabulary), **shape))
+    model.save_pretrained(path)
+    return EncoderSettings(model=str(path))
+
+
+def test_another_bert_folder_is_read_by_its_setting(bert, tmp_path):
+    settings = tiny_bert(tmp_path, ["bread", "loaf", "bank", "central"])
+    other = BertEncoder(settings)
+    vectors_NE = other.encode(["bread", "Bread", "", "central bank", "loaf"])
+    assert (other.dim, vectors_NE.shape) == (32, (5, 32))
+    assert bert.version != other.version == BertEncoder(settings).version
+    np.testing.assert_allclose(np.linalg.norm(vectors_NE, axis=1), [1, 1, 0, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(vectors_NE[0], vectors_NE[1], atol=1e-5)  # the folder's tokenizer has no capitals
+    cosines = vectors_NE @ vectors_NE[0]
+    assert (cosines[[3, 4]] < 0.99).all()  # its vocabulary is read: unknown words would all be alike
+    encoder = local_encoder(settings)
+    np.testing.assert_allclose(encoder.encode(["loaf"])[0], vectors_NE[4], atol=1e-5)
+    assert encoder.dim == 32
+
+
 def test_a_model_that_is_not_there_is_an_error_that_names_it(tmp_path):
     with pytest.raises(EncoderError, match=r"encoder\.model must be a Hugging Face id or a folder; got '.*nothing'"):
         BertEncoder(EncoderSettings(model=str(_folder(tmp_path))))
@@ -82,3 +116,15 @@ def test_a_model_that_is_not_there_is_an_error_that_names_it(tmp_path):
 def _folder(path):
     (path / "nothing").mkdir()
     return path / "nothing"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("model", ["{tmp}/missing", "./missing", "no-such-owner/no-such-model", "no-such-model"])
+def test_offline_a_folder_or_id_that_does_not_exist_is_at_once_an_error_that_names_it(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # it may have been imported without
+    named = model.format(tmp=tmp_path)
+    started = time.monotonic()
+    with pytest.raises(EncoderError, match=f"encoder.model must be .* a folder; got {re.escape(repr(named))}"):
+        BertEncoder(EncoderSettings(model=named))
+    assert time.monotonic() - started < 30  # nothing waits for a network; importing transformers takes most of it

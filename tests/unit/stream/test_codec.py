@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.events import T0_MS, click, impression, outcome, recommendation
 
 from stream.codec import MAX_RECORD_BYTES, SCHEMA_HEADER, JsonCodec, dead_letter_headers, read_dead_letter
 from stream.errors import CodecError, EventError
@@ -15,28 +16,20 @@ from stream.events import (
     Impression,
     Knew,
     Logged,
-    Outcome,
-    Recommendation,
     Slot,
 )
 
-T0_MS = 1_700_000_000_000
 CODEC = JsonCodec()
-IMPRESSION = Impression(
-    impression_id="i1",
+IMPRESSION = impression(
     user_id="ü-用户",
-    ts_ms=T0_MS,
     context=Context(text="“quoted”\n", features=(0.1, -1e-30), attributes={"device": "phone"}),
     candidates=(Candidate(item_id="a", text="A"), Candidate(item_id="b", features=(1.0,))),
     slots=2,
     logged=Logged(item_ids=("b", "a"), propensities=(0.25, None), policy="editor"),
 )
-CLICK = Click(impression_id="i1", user_id="ü-用户", item_id="a", ts_ms=T0_MS + 5, kind="like", value=0.1, click_id="c")
-RECOMMENDATION = Recommendation(
-    decision_id="d1",
-    impression_id="i1",
+CLICK = click(user_id="ü-用户", ts_ms=T0_MS + 5, kind="like", value=0.1, click_id="c")
+RECOMMENDATION = recommendation(
     user_id="ü-用户",
-    ts_ms=T0_MS,
     slate=(Slot(item_id="b", propensity=0.1, score=-1.5), Slot(item_id="a")),
     probabilities=(0.9, 0.1),
     knew=Knew(clicks=3, decisions=9, idle_ms=0, interest=bytes(range(256))),
@@ -46,7 +39,7 @@ RECOMMENDATION = Recommendation(
     seed=2**53 - 1,
     experiment=Experiment(name="x", arm="y"),
 )
-OUTCOME = Outcome(
+OUTCOME = outcome(
     impression=IMPRESSION, recommendation=RECOMMENDATION, rewards=(0.3, 0.0), clicks=(CLICK,), closed_ms=T0_MS + 30_000
 )
 MINIMAL = b'{"impression_id": "i1", "user_id": "u1", "item_id": "a", "ts_ms": 5}'
@@ -58,8 +51,7 @@ def test_an_event_comes_back_as_it_went(event):
 
 
 def test_what_is_at_its_default_is_left_out():
-    click = Click(impression_id="i1", user_id="u1", item_id="a", ts_ms=5)
-    assert CODEC.encode(click) == MINIMAL.replace(b" ", b"")
+    assert CODEC.encode(click(ts_ms=5)) == MINIMAL.replace(b" ", b"")
 
 
 def test_a_missing_schema_header_means_version_1():
