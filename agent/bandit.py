@@ -11,6 +11,7 @@ from agent.learning import Learning
 from agent.policy import Policy
 from agent.settings import AgentSettings
 from envs.decision import recommendation
+from envs.errors import FeatureError
 from envs.features import Featurizer
 from envs.protocols import Encoder
 from stream.events import Candidate, Impression, Outcome, Recommendation
@@ -49,10 +50,9 @@ class BanditAgent:
         Raises:
             FeatureError: numeric features do not fit those seen before.
         """
-        for impression in impressions:
-            self._featurizer.check(impression)
         if not impressions:
             return []
+        self._featurizer.check(impressions)
         users = [impression.user_id for impression in impressions]
         observation = self._featurizer.observe(impressions, users, self.interests)
         policy = self._learner().policy
@@ -78,14 +78,17 @@ class BanditAgent:
         Raises:
             FeatureError, LearnError: an outcome does not fit; nothing was learned.
         """
-        for outcome in outcomes:
-            self._featurizer.check(outcome.impression)
         if not outcomes:
             return {}
-        rows = self._featurizer.rows(outcomes)
-        metrics = self._learner().learn(rows)
-        for outcome in outcomes:
-            self._remember(outcome)
+        self._featurizer.check([outcome.impression for outcome in outcomes])
+        clicked = [_clicked(outcome) for outcome in outcomes]
+        metrics = self._learner().learn(self._featurizer.rows(outcomes))
+        for outcome, items in zip(outcomes, clicked, strict=True):
+            user = outcome.impression.user_id
+            for item, ts_ms in items:
+                self.interests.clicked(user, ts_ms, self._featurizer.item_vector(item))
+            if not items:
+                self.interests.passed(user, outcome.closed_ms)
         return metrics
 
     def save(self, path: str | Path) -> None:
@@ -105,16 +108,18 @@ class BanditAgent:
         Raises:
             SnapshotError: the folder holds no snapshot that can be read.
         """
-        snapshot, settings, arrays = snapshots.read(Path(path))
-        agent = cls(settings, seed=snapshot.seed, encoder=encoder)
-        agent.interests.users.update(snapshots.users_from(snapshot.users, arrays))
-        layout = snapshots.layout_from(snapshot)
-        if layout is not None:
-            agent._featurizer.fix(layout)
-            learning = agent._learner()
-            snapshots.tensors_into(learning.policy, arrays)
-            learning.set_state({n.removeprefix("rows."): a for n, a in arrays.items() if n.startswith("rows.")})
-            learning.policy.epoch.add_(1)
+        with snapshots.reading(Path(path)):
+            snapshot, settings, arrays = snapshots.read(Path(path))
+            agent = cls(settings, seed=snapshot.seed, encoder=encoder)
+            layout = snapshots.layout_from(snapshot)
+            if layout is not None:
+                agent._featurizer.fix(layout)
+                learning = agent._learner()
+                learning.policy.load_state_dict(snapshots.tensors_from(arrays))
+                learning.set_state({n.removeprefix("rows."): a for n, a in arrays.items() if n.startswith("rows.")})
+                learning.policy.epoch.add_(1)
+            interest = layout.interest if layout is not None else 0
+            agent.interests.users.update(snapshots.users_from(snapshot.users, arrays, interest))
         return agent
 
     def _learner(self) -> Learning:
@@ -122,14 +127,14 @@ class BanditAgent:
             self._learning = Learning(Policy(self.settings, self._featurizer.layout))
         return self._learning
 
-    def _remember(self, outcome: Outcome) -> None:
-        user = outcome.impression.user_id
-        shown = {
-            slot.item_id: reward for slot, reward in zip(outcome.recommendation.slate, outcome.rewards, strict=True)
-        }
-        clicked = [c.item_id for c in outcome.clicks] or [item for item, reward in shown.items() if reward > 0]
-        candidates: dict[str, Candidate] = {c.item_id: c for c in outcome.impression.candidates}
-        for item_id in clicked:
-            self.interests.clicked(user, outcome.closed_ms, self._featurizer.item_vector(candidates[item_id]))
-        if not clicked:
-            self.interests.passed(user, outcome.closed_ms)
+
+def _clicked(outcome: Outcome) -> list[tuple[Candidate, int]]:
+    """What was clicked, and when; where no clicks are told, what was rewarded, at the close."""
+    slate = zip(outcome.recommendation.slate, outcome.rewards, strict=True)
+    told = [(click.item_id, click.ts_ms) for click in outcome.clicks]
+    clicked = told or [(slot.item_id, outcome.closed_ms) for slot, reward in slate if reward > 0]
+    candidates = {candidate.item_id: candidate for candidate in outcome.impression.candidates}
+    for item_id, _ in clicked:
+        if item_id not in candidates:
+            raise FeatureError(f"outcome click must be on a candidate of its impression; got {item_id!r}")
+    return [(candidates[item_id], ts_ms) for item_id, ts_ms in clicked]

@@ -75,13 +75,22 @@ class Ending:
     Attributes:
         max_decisions: after so many decisions.
         idle_s: after so many seconds without a record.
-        close_open: whether open decisions are closed then, because the world has ended for good; else they stay
-            open in the log, and the next run goes on with them.
+        close_open: whether open decisions are closed at an idle end, because the world has ended for good; else they
+            stay open in the log, and the next run goes on with them.
+
+    Raises:
+        ValueError: a bound is not positive.
     """
 
     max_decisions: int | None = None
     idle_s: float | None = None
     close_open: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_decisions", "idle_s"):
+            bound = getattr(self, name)
+            if bound is not None and not bound > 0:
+                raise ValueError(f"ending.{name} must be positive; got {bound}")
 
 
 class DecidingLoop:

@@ -65,8 +65,11 @@ class Learning:
         """Takes back what `get_state` gave."""
         columns = dict(state)
         losses = columns.pop("loss_R", None)
+        parts = [Rows(**columns)] if columns else []
+        if sum(map(len, parts)) != (0 if losses is None else len(losses)):
+            raise LearnError(f"kept rows must have a loss each; got {sum(map(len, parts))} rows")
         self._losses = [] if losses is None else [losses]
-        self._parts = [Rows(**columns)] if columns else []
+        self._parts = parts
 
     def _keep(self, rows: Rows, loss_R: Floats) -> None:
         self._parts.append(rows)

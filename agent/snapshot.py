@@ -1,5 +1,7 @@
 """Snapshots of a `BanditAgent`: arrays as safetensors, the rest as JSON. Loading one runs no code of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,6 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -51,19 +52,25 @@ def write(path: Path, snapshot: Snapshot, arrays: Arrays) -> None:
     part.replace(path / _STATE)
 
 
-def read(path: Path) -> tuple[Snapshot, AgentSettings, Arrays]:
-    """Reads a snapshot folder.
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever does not fit while a snapshot is read becomes an error that names the folder.
 
     Raises:
-        SnapshotError: the folder holds no finished snapshot of a known format.
+        SnapshotError: the folder holds no finished snapshot of a known format, or its parts do not fit together.
     """
     try:
-        snapshot = msgspec.json.decode((path / _STATE).read_bytes(), type=Snapshot)
-        if snapshot.format != _FORMAT:
-            raise SnapshotError(f"snapshot format must be {_FORMAT}; got {snapshot.format} ({path})")
-        return snapshot, AgentSettings.model_validate(snapshot.settings), load_file(path / _TENSORS)
-    except (OSError, msgspec.DecodeError, ValidationError, SafetensorError) as error:
-        raise SnapshotError(f"snapshot must be a folder with {_STATE} and {_TENSORS}; got {path}: {error}") from error
+        yield
+    except (OSError, msgspec.DecodeError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise SnapshotError(f"snapshot must be a folder that `save` wrote; got {path}: {error}") from error
+
+
+def read(path: Path) -> tuple[Snapshot, AgentSettings, Arrays]:
+    """The parts of a snapshot folder; to be called within `reading`."""
+    snapshot = msgspec.json.decode((path / _STATE).read_bytes(), type=Snapshot)
+    if snapshot.format != _FORMAT:
+        raise ValueError(f"format must be {_FORMAT}; got {snapshot.format}")
+    return snapshot, AgentSettings.model_validate(snapshot.settings), load_file(path / _TENSORS)
 
 
 def users_of(users: dict[str, User]) -> tuple[list[UserState], Arrays]:
@@ -73,12 +80,16 @@ def users_of(users: dict[str, User]) -> tuple[list[UserState], Arrays]:
     return states, {"users.vectors": np.stack(vectors)} if vectors else {}
 
 
-def users_from(states: list[UserState], arrays: Arrays) -> dict[str, User]:
-    """The inverse of `users_of`."""
-    vectors = iter(arrays.get("users.vectors", ()))
+def users_from(states: list[UserState], arrays: Arrays, interest: int) -> dict[str, User]:
+    """The inverse of `users_of`, for interest vectors of a length; raises ValueError where they do not fit."""
+    vectors = arrays.get("users.vectors", np.zeros((0, interest), np.float32))
+    expected = (sum(len(state.weights) for state in states), interest)
+    if vectors.shape != expected:
+        raise ValueError(f"users.vectors must have the shape {expected}; got {vectors.shape}")
+    each = iter(vectors)
     return {
         state.user_id: User(
-            vectors=[next(vectors) for _ in state.weights],
+            vectors=[next(each) for _ in state.weights],
             weights=list(state.weights),
             clicks=state.clicks,
             decisions=state.decisions,
@@ -93,17 +104,10 @@ def tensors_of(module: torch.nn.Module) -> Arrays:
     return {f"policy.{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
 
 
-def tensors_into(module: torch.nn.Module, arrays: Arrays) -> None:
-    """Loads a module from what `tensors_of` gave.
-
-    Raises:
-        SnapshotError: names or shapes do not fit the module.
-    """
-    found = {n.removeprefix("policy."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("policy.")}
-    try:
-        module.load_state_dict(found)
-    except RuntimeError as error:
-        raise SnapshotError(f"snapshot tensors must fit the policy; got {error}") from error
+def tensors_from(arrays: Arrays) -> dict[str, torch.Tensor]:
+    """The inverse of `tensors_of`."""
+    named = ((name.removeprefix("policy."), array) for name, array in arrays.items() if name.startswith("policy."))
+    return {name: torch.from_numpy(array) for name, array in named}
 
 
 def layout_from(snapshot: Snapshot) -> Layout | None:

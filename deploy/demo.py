@@ -16,7 +16,7 @@ from deploy.arms import CONTROLS, run_control
 from deploy.broker.broker import start_broker
 from deploy.clocks import timer_s, wall_clock_ms
 from deploy.cluster import cluster
-from deploy.compose import KafkaSession, MemorySession, WorldName, numeric_dim, rates
+from deploy.compose import KafkaSession, MemorySession, WorldName, numeric_dim, rates, scene_of
 from deploy.drive import Run, build, summary_of_run
 from deploy.endpoint import serving
 from deploy.errors import SimulationError
@@ -57,6 +57,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
     settings = settings.model_copy(update={"world": settings.world.model_copy(update={"impressions": impressions})})
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     numeric = numeric_dim(settings, options.world)
+    scene_of(settings, options.world, settings.seed)  # a world that cannot be built says so before anything starts
     title = f"{_TITLES[options.world]}, log in {options.log}"
     with ExitStack() as stack:
         view = stack.enter_context(LiveView(f"streambandit: {title}", impressions))

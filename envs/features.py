@@ -84,22 +84,22 @@ class Featurizer:
     def settle(self, impressions: Sequence[Impression]) -> Layout:
         """Fixes what the settings leave open by the first impressions; later calls change nothing."""
         if self._layout is None:
-            candidates = [candidate for impression in impressions for candidate in impression.candidates]
-            contexts = [impression.context for impression in impressions]
-            self._layout = Layout(
-                text=self._text_dim([*contexts, *candidates]),
-                context=_numeric_dim(self._settings.context_dim, contexts),
-                candidate=_numeric_dim(self._settings.candidate_dim, candidates),
-            )
+            self._layout = self._lay_out(impressions)
         return self._layout
 
-    def check(self, impression: Impression) -> None:
-        """Raises FeatureError where an impression's numeric features do not fit the layout."""
-        layout = self._layout or self.settle([impression])
-        _check("context.features", impression.context.features, layout.context)
-        for candidate in impression.candidates:
-            if candidate.features is not None and len(candidate.features) != layout.candidate:
-                _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
+    def check(self, impressions: Sequence[Impression]) -> None:
+        """Settles the layout by impressions that all fit it.
+
+        Raises:
+            FeatureError: numeric features of one of them do not fit; nothing is settled by them.
+        """
+        layout = self._layout or self._lay_out(impressions)
+        for impression in impressions:
+            _check("context.features", impression.context.features, layout.context)
+            for candidate in impression.candidates:
+                if candidate.features is not None and len(candidate.features) != layout.candidate:
+                    _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
+        self._layout = layout
 
     def observe(self, impressions: Sequence[Impression], users: Sequence[str], interests: Interests) -> Observation:
         """The observation of B impressions, whose users are known to `interests` by the keys `users`."""
@@ -139,6 +139,15 @@ class Featurizer:
         layout = self.layout
         vector_D: Floats = self._candidates([candidate])[0]
         return vector_D[: layout.text] if layout.text else vector_D
+
+    def _lay_out(self, impressions: Sequence[Impression]) -> Layout:
+        candidates = [candidate for impression in impressions for candidate in impression.candidates]
+        contexts = [impression.context for impression in impressions]
+        return Layout(
+            text=self._text_dim([*contexts, *candidates]),
+            context=_numeric_dim(self._settings.context_dim, contexts),
+            candidate=_numeric_dim(self._settings.candidate_dim, candidates),
+        )
 
     def _text_dim(self, parts: Iterable[Context | Candidate]) -> int:
         reads = self._settings.text == "on" or (self._settings.text == "auto" and any(part.text for part in parts))

@@ -60,7 +60,7 @@ class Intake:
         """
         impression = self._parts.codec.decode(record.value, Impression, record.headers)
         self._check_skew(impression, record)
-        self._parts.featurizer.check(impression)
+        self._parts.featurizer.check([impression])
         return impression
 
     def click(self, record: Record) -> Click:

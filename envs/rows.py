@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.errors import FeatureError
 from envs.protocols import Floats
 
 
@@ -19,6 +20,9 @@ class Rows:
         candidate_RD: vectors of the shown items.
         reward_R: rewards in [0, 1].
         propensity_R: propensities of the shown items; NaN where unknown.
+
+    Raises:
+        FeatureError: the columns differ in length.
     """
 
     context_RC: Floats
@@ -26,6 +30,11 @@ class Rows:
     candidate_RD: Floats
     reward_R: Floats
     propensity_R: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in self.columns().items()}
+        if len(set(lengths.values())) != 1:
+            raise FeatureError(f"rows must have columns of equal length; got {lengths}")
 
     def __len__(self) -> int:
         return len(self.reward_R)

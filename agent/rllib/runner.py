@@ -85,10 +85,8 @@ class StreamRunner(EnvRunner, Checkpointable):
 
     def sample(self, **_: Any) -> RunnerReport:
         """What closed since the last call, with everything counted; the first call starts the decisions."""
-        if self._thread is None and not self._stopping.is_set():
-            self.make_env()
-            self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
-            self._thread.start()
+        if self._thread is None and self._failure is None and not self._stopping.is_set():
+            self._start()
         ended = self._thread is None or not self._thread.is_alive()
         parts = self._drain(wait_s=0.0 if ended else _WAIT_S)
         tally = Tally()
@@ -170,6 +168,15 @@ class StreamRunner(EnvRunner, Checkpointable):
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
         """The module."""
         return [(COMPONENT_RL_MODULE, self.module)]
+
+    def _start(self) -> None:
+        try:
+            self.make_env()
+        except Exception as error:  # noqa: BLE001 - raised here, RLlib would restart this actor for ever
+            self._failure = f"{type(error).__name__}: {error}"
+            return
+        self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
+        self._thread.start()
 
     def _encoder(self) -> CachedEncoder | None:
         config = self.config

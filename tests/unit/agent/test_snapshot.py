@@ -152,7 +152,7 @@ def change_state(saved, **changes):
 
 def test_an_unknown_format_is_named(saved):
     change_state(saved, format=2)
-    with pytest.raises(SnapshotError, match=rf"snapshot format must be 1; got 2 \({re.escape(str(saved))}\)"):
+    with pytest.raises(SnapshotError, match=rf"{re.escape(str(saved))}: format must be 1; got 2"):
         load(saved)
 
 
@@ -178,11 +178,10 @@ MISFITS = {
 @pytest.mark.parametrize("change", MISFITS.values(), ids=MISFITS.keys())
 def test_tensors_that_do_not_fit_the_policy_are_an_error(saved, change):
     change_tensors(saved, change)
-    with pytest.raises(SnapshotError, match="snapshot tensors must fit the policy; got"):
+    with pytest.raises(SnapshotError, match=r"(?s)load.*state_dict.*(expert\.mean|expert\.eta|other)"):
         load(saved)
 
 
-@pytest.mark.xfail(reason="`tensors_into` does not know the folder")
 @pytest.mark.parametrize("change", MISFITS.values(), ids=MISFITS.keys())
 def test_tensors_that_do_not_fit_the_policy_are_named(saved, change):
     change_tensors(saved, change)
@@ -190,7 +189,6 @@ def test_tensors_that_do_not_fit_the_policy_are_named(saved, change):
         load(saved)
 
 
-@pytest.mark.xfail(reason="rows, users and layout are taken unchecked: StopIteration, TypeError, or no error at all")
 @pytest.mark.parametrize(
     "change",
     [
@@ -207,7 +205,6 @@ def test_rows_and_users_that_do_not_fit_are_named(saved, change):
         load(saved)
 
 
-@pytest.mark.xfail(reason="the layout is taken unchecked: TypeError", raises=TypeError)
 def test_a_layout_that_is_not_known_is_named(saved):
     change_state(saved, layout={"text": 0, "context": 2, "candidate": 2, "image": 0})
     with names(saved):

@@ -146,15 +146,15 @@ def test_impressions_of_different_lengths_lie_one_after_the_other():
 )
 def test_numbers_that_do_not_fit_the_layout_are_an_error_that_names_them(wrong, message):
     features = featurizer()
-    features.check(BOTH)
+    features.check([BOTH])
     with pytest.raises(FeatureError, match=message):
-        features.check(wrong)
+        features.check([wrong])
 
 
 def test_missing_numbers_fit_any_layout():
     features = featurizer()
-    features.check(BOTH)
-    features.check(impression(None, item("a")))
+    features.check([BOTH])
+    features.check([impression(None, item("a"))])
 
 
 def test_what_was_read_of_a_user_goes_into_the_observation_and_into_its_record():
