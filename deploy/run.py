@@ -25,7 +25,7 @@ class RunOptions:
     """What a run does besides its settings.
 
     Attributes:
-        max_decisions: end after so many; None goes on.
+        max_decisions: end after so many, shared out among the runners and rounded up; None goes on.
         idle_exit_s: end after so many seconds without a record; None goes on.
     """
 
@@ -36,7 +36,8 @@ class RunOptions:
 def run_agent(settings: Settings, options: RunOptions) -> Path:
     """Runs until the options end it or a signal asks for it; returns the folder of the report."""
     require_topics(settings.kafka)
-    ending = Ending(max_decisions=options.max_decisions, idle_s=options.idle_exit_s)
+    each = options.max_decisions and -(-options.max_decisions // settings.runner.runners)
+    ending = Ending(max_decisions=each, idle_s=options.idle_exit_s)
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     with cluster(), asked_to_stop() as stopping, serving(settings.metrics) as (metrics, address):
         algorithm = build(settings, KafkaSession(settings), ending=ending)

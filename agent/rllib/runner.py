@@ -98,7 +98,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             resolved=Resolved.concatenate(resolved) if resolved else None,
             tally=tally,
             version=self.module.version,
-            world=parts[-1].world if parts else {},
+            world=next((part.world for part in reversed(parts) if part.world), {}),
             ended=ended,
             failure=self._failure,
         )
