@@ -70,6 +70,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
         try:
             while not run.ended:
                 view.update(run.step())
+            run.finish()
             tally = world()
             summary = summary_of_run(run)
             view.say("Now the same impressions for the policies that it is compared with.")

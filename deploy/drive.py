@@ -17,6 +17,7 @@ from envs.session import OpenSession
 from stream.meter import Histogram, Tally
 
 _WINDOW_S = 5.0
+_PROGRESS_S = 0.5
 
 
 def build(
@@ -73,6 +74,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._started_s: float | None = None
+        self._latest: Progress | None = None
         self._recent: deque[tuple[float, float, Histogram, float]] = deque()
 
     @property
@@ -95,9 +97,15 @@ class Run:
         progress = self._stand(tally, now_s)
         if self.metrics is not None:
             self.metrics.policy(self.algorithm.runner_version)
-        if not self.progress or progress.t_s - self.progress[-1].t_s >= 0.5 or self.ended:
+        self._latest = progress
+        if not self.progress or progress.t_s - self.progress[-1].t_s >= _PROGRESS_S:
             self.progress.append(progress)
         return progress
+
+    def finish(self) -> None:
+        """Keeps how the run stood in the end; steps after that are not expected."""
+        if self._latest is not None and self._latest is not self.progress[-1]:
+            self.progress.append(self._latest)
 
     def _stand(self, tally: Tally, now_s: float) -> Progress:
         decided = tally.total("decisions")

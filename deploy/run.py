@@ -49,6 +49,7 @@ def run_agent(settings: Settings, options: RunOptions) -> Path:
                 while not run.ended and not stopping():
                     view.update(run.step())
         finally:
+            run.finish()
             summary = summary_of_run(run)
             algorithm.stop()
     record = RunRecord(title="streambandit run", summary=summary, settings=settings.redacted(), progress=run.progress)
