@@ -292,7 +292,9 @@ def test_a_publish_must_name_an_output_topic_and_a_partition_of_it(logs):
     unit.abort()
 
 
-def test_closing_twice_is_harmless(logs):
+def test_closing_twice_is_harmless_and_what_was_appended_stays(logs):
+    logs.show(1)
     for side in (logs.agent, logs.world):
         side.close()
         side.close()
+    assert len(logs.take(1, logs.reopen())) == 1
