@@ -1,8 +1,10 @@
 """The deciding side of the loop: poll, decide, commit, hand over rows. One step is one micro-batch.
 
-loop = DecidingLoop(session, policy, run_seed=0)
-while not loop.ended:
-resolved = loop.step()          # what closed in this step, as training rows
+    loop = DecidingLoop(session, policy, run_seed=0)
+    while not loop.ended:
+        resolved = loop.step()      # what closed in this step, as training rows
+
+It knows neither Ray nor threads: the runner gives it one, the deterministic schedule steps it by hand.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,6 @@ from deploy.clocks import stopped_clock_ms, timer_s, wall_clock_ms
 from deploy.settings import Settings
 from envs.core import Core
 from envs.features import FeatureSettings, Layout
-from envs.parts import Parts
 from envs.readers import ReaderScene
 from envs.session import Session, Share
 from envs.tally import WorldTally
@@ -70,15 +69,7 @@ class MemorySession:
         named = settings.world.model_copy(update={"impressions": impressions, "name": f"w{share.index}-"})
         log = MemoryLog()
         world = World(scene_of(settings, self.world, seed), log, named, seed)
-        parts = Parts(
-            log=log,
-            featurizer=share.featurizer,
-            interests=share.interests,
-            meter=share.meter,
-            clock=stopped_clock_ms,
-            supply=supply_of(world),
-        )
-        core = Core(settings.core, parts)
+        core = Core(settings.core, share.parts(log, stopped_clock_ms, supply_of(world)))
         return Session(core=core, close=log.close, timer=timer_s, world=WorldReport(world, core))
 
 
@@ -93,14 +84,8 @@ class KafkaSession:
         from stream.kafka.log import KafkaLog  # noqa: PLC0415 - only where Kafka is used
 
         log = KafkaLog(self.settings.kafka, share.index)
-        parts = Parts(
-            log=log,
-            featurizer=share.featurizer,
-            interests=share.interests,
-            meter=share.meter,
-            clock=wall_clock_ms,
-        )
-        return Session(core=Core(self.settings.core, parts), close=log.close, timer=timer_s)
+        core = Core(self.settings.core, share.parts(log, wall_clock_ms))
+        return Session(core=core, close=log.close, timer=timer_s)
 
 
 def supply_of(world: World) -> Callable[[int], int]:

@@ -119,8 +119,9 @@ def _over_kafka(settings: Settings, options: DemoOptions, folder: Path, numeric:
         algorithm = build(settings, KafkaSession(settings), numeric=numeric, ending=ending)
         simulator = _start_simulator(settings, options, folder, stats)
         try:
-            run = Run(algorithm, rates=lambda: rates(_told(stats)))
-            yield run, lambda: _final(simulator, stats, folder)
+            told = Told(stats)
+            run = Run(algorithm, rates=lambda: rates(told()))
+            yield run, lambda: _final(simulator, told, folder)
         finally:
             if simulator.poll() is None:
                 simulator.terminate()
@@ -136,16 +137,29 @@ def _start_simulator(settings: Settings, options: DemoOptions, folder: Path, sta
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
 
 
-def _told(stats: Path) -> WorldTally:
-    return WorldTally.from_dict(json.loads(stats.read_text())) if stats.exists() else WorldTally()
+class Told:
+    """What the simulator has told so far; its file is read again only where it was rewritten."""
+
+    def __init__(self, stats: Path) -> None:
+        self._stats = stats
+        self._written_ns = 0
+        self._tally = WorldTally()
+
+    def __call__(self) -> WorldTally:
+        """The newest tally; an empty one before the first."""
+        written_ns = self._stats.stat().st_mtime_ns if self._stats.exists() else 0
+        if written_ns != self._written_ns:
+            self._written_ns = written_ns
+            self._tally = WorldTally.from_dict(json.loads(self._stats.read_text()))
+        return self._tally
 
 
-def _final(simulator: subprocess.Popen[bytes], stats: Path, folder: Path) -> WorldTally:
+def _final(simulator: subprocess.Popen[bytes], told: Told, folder: Path) -> WorldTally:
     """What the simulator knows in the end."""
     if simulator.wait(_SIMULATOR_EXIT_S) != 0:
         tail = (folder / "simulator.log").read_text()[-2_000:]
         raise SimulationError(f"simulator must end with 0; got {simulator.returncode}: {tail}")
-    return _told(stats)
+    return told()
 
 
 def _controls(settings: Settings, options: DemoOptions, run: Run, numeric: int) -> list[Arm]:

@@ -1,22 +1,28 @@
 """What the Gymnasium ids make: environments over a simulated world, a recorded log, or Kafka.
 
-gymnasium.make("StreamBandit/Memory-v0", impressions=1_000)
-gymnasium.make("StreamBandit/Replay-v0", path="log.jsonl")
-gymnasium.make("StreamBandit/Kafka-v0", settings=settings, features=features)
+    gymnasium.make("StreamBandit/Memory-v0", impressions=1_000)
+    gymnasium.make("StreamBandit/Replay-v0", path="log.jsonl")
+    gymnasium.make("StreamBandit/Kafka-v0", settings=settings, features=features)
+
+The ids are registered by importing `deploy.registration`.
 """
 
 from pathlib import Path
 from typing import Any
 
+from agent.interests import InterestStore
 from deploy.clocks import stopped_clock_ms, wall_clock_ms
-from deploy.compose import scene_of, supply_of
+from deploy.compose import numeric_dim, scene_of, supply_of
 from deploy.settings import Settings
 from envs.core import Core
 from envs.env import EnvSettings, StreamBanditEnv
 from envs.errors import WorldError
 from envs.features import FeatureSettings, Featurizer
 from envs.parts import Parts
+from envs.session import Share
 from envs.world import World
+from stream.codec import JsonCodec
+from stream.events import Impression
 from stream.log import INPUT_TOPICS, EventLog
 from stream.memory import MemoryLog
 from stream.meter import Tally
@@ -40,7 +46,7 @@ def memory_env(
     """
     chosen = settings or Settings(readers={"features": "text" if encoder is not None else "numeric"})
     world_settings = chosen.world.model_copy(update={"impressions": impressions})
-    numeric = getattr(scene_of(chosen, "readers", 0), "feature_dim", 0)
+    numeric = numeric_dim(chosen, "readers")
     features = FeatureSettings(text="on" if encoder is not None else "off", context_dim=numeric, candidate_dim=numeric)
 
     def open_core(seed: int | None) -> Core:
@@ -113,23 +119,12 @@ def kafka_env(
 
 
 def _parts(settings: Settings, log: EventLog, featurizer: Featurizer, supply: Any) -> Parts:  # noqa: ANN401 - optional
-    from agent.interests import InterestStore  # noqa: PLC0415 - gymnasium imports this file at every start
-
     featurizer.settle([])
-    return Parts(
-        log=log,
-        featurizer=featurizer,
-        interests=InterestStore(settings.agent.interests),
-        meter=Tally(),
-        clock=stopped_clock_ms if supply is not None else wall_clock_ms,
-        supply=supply,
-    )
+    share = Share(0, 1, featurizer, InterestStore(settings.agent.interests), Tally())
+    return share.parts(log, stopped_clock_ms if supply is not None else wall_clock_ms, supply)
 
 
 def _recorded_features(path: Path, *, reads_text: bool) -> FeatureSettings:
-    from stream.codec import JsonCodec  # noqa: PLC0415 - as above
-    from stream.events import Impression  # noqa: PLC0415 - as above
-
     first = next((record for record in read_records(path) if record.topic == "impressions"), None)
     if first is None:
         raise WorldError(f"recorded log must hold an impression; got none in {path}")

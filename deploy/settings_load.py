@@ -1,9 +1,11 @@
 """Reads the settings from the command line, the environment, a TOML file and the defaults, in this order of priority.
 
---set agent.explore.floor=0.02
-STREAMBANDIT_AGENT__EXPLORE__FLOOR=0.02
-[agent.explore]
-floor = 0.02
+    --set agent.explore.floor=0.02
+    STREAMBANDIT_AGENT__EXPLORE__FLOOR=0.02
+    [agent.explore]
+    floor = 0.02
+
+Each error says which of them a key or value came from.
 """
 
 import json

@@ -150,6 +150,7 @@ class Core:
     def _close(self, *, final: bool) -> list[tuple[int, Outcome]]:
         sources = (TopicPartition(topic, number) for topic in INPUT_TOPICS for number in self._partitions)
         lag = self.parts.log.lag()
+        self.parts.meter.level("consumer_lag", sum(lag.values()))
         behind = {source for source in sources if lag.get(source, 1) > 0}  # an end not known yet may be far away
         marks = self._watermarks.advance(self._partitions.keys(), behind)
         outcomes = []
@@ -221,4 +222,3 @@ class Core:
                 meter.count("uniform_reward", weight * outcome.rewards[0])
         meter.level("open_decisions", self.open_decisions)
         meter.level("early_clicks", sum(partition.join.early for partition in self._partitions.values()))
-        meter.level("consumer_lag", sum(self.parts.log.lag().values()))

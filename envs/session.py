@@ -6,7 +6,9 @@ from typing import Any
 
 from envs.core import Core
 from envs.features import Featurizer
+from envs.parts import Parts
 from envs.protocols import Interests
+from stream.log import EventLog
 from stream.meter import Meter
 
 
@@ -27,6 +29,17 @@ class Share:
     featurizer: Featurizer
     interests: Interests
     meter: Meter
+
+    def parts(self, log: EventLog, clock: Callable[[], int], supply: Callable[[int], int] | None = None) -> Parts:
+        """The parts of a core over a log; see `Parts` for clock and supply."""
+        return Parts(
+            log=log,
+            featurizer=self.featurizer,
+            interests=self.interests,
+            meter=self.meter,
+            clock=clock,
+            supply=supply,
+        )
 
 
 @dataclass(frozen=True)

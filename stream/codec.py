@@ -10,6 +10,7 @@ from stream.log import Headers
 
 SCHEMA_HEADER = "streambandit-schema"
 MAX_RECORD_BYTES = 1_000_000
+_VERSION = str(SCHEMA_VERSION).encode()
 E = TypeVar("E", bound=Event)
 
 
@@ -44,7 +45,7 @@ class JsonCodec:
     stream.errors.CodecError: Click is not valid: click.user_id must be a non-empty string; got ''
     """
 
-    headers: Headers = ((SCHEMA_HEADER, str(SCHEMA_VERSION).encode()),)
+    headers: Headers = ((SCHEMA_HEADER, _VERSION),)
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder()
@@ -61,8 +62,10 @@ class JsonCodec:
         if len(value) > MAX_RECORD_BYTES:
             raise CodecError(f"{kind.__name__} must be at most {MAX_RECORD_BYTES:,} bytes; got {len(value):,}")
         for name, content in headers:
-            if name == SCHEMA_HEADER and content != b"1":
-                raise CodecError(f"header {SCHEMA_HEADER} must be a known version (1); got {content[:20]!r}")
+            if name == SCHEMA_HEADER and content != _VERSION:
+                raise CodecError(
+                    f"header {SCHEMA_HEADER} must be a known version ({SCHEMA_VERSION}); got {content[:20]!r}"
+                )
         try:
             event: E = self._decoders[kind].decode(value)
         except (msgspec.DecodeError, EventError, UnicodeDecodeError, RecursionError) as error:

@@ -1,9 +1,8 @@
 """From events to vectors: a layout fixed once, text beside numbers, and rows that equal what was seen when deciding."""
 
-from hashlib import blake2b
-
 import numpy as np
 import pytest
+from support.encoders import HashingEncoder
 
 from agent.encoder.local import local_encoder
 from agent.interests import InterestStore
@@ -12,23 +11,7 @@ from envs.errors import FeatureError
 from envs.features import FeatureSettings, Featurizer, Layout
 from stream.events import Candidate, Context, Impression, Knew, Outcome, Recommendation, Slot
 
-E = 8
-
-
-class HashingEncoder:
-    """A deterministic `Encoder`: one unit vector for each text, and zeros for an empty one."""
-
-    dim = E
-    version = "hashing"
-
-    def encode(self, texts):
-        vectors_NE = np.zeros((len(texts), E), np.float32)
-        for vector_E, text in zip(vectors_NE, texts, strict=True):
-            if text:
-                digest = blake2b(text.encode(), digest_size=E).digest()
-                direction_E = np.frombuffer(digest, np.uint8) - 127.5
-                vector_E[:] = direction_E / np.linalg.norm(direction_E)
-        return vectors_NE
+E = HashingEncoder.dim
 
 
 def vector(text):
