@@ -2,10 +2,13 @@
 PYTHON ?= python3
 LOG ?= memory
 DEMO ?=
+CHAOS ?=
+SOAK ?=
+SHORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test broker lint type arch ci
+.PHONY: help setup demo test chaos soak broker lint type arch ci
 
 help:  ## Show what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,6 +30,12 @@ demo: setup  ## Run the whole loop on simulated readers and write a report; LOG=
 
 test: setup  ## Run all tests, with the real broker and Ray; without Java or Maven what needs them is skipped
 	$(BIN)/python -m pytest
+
+chaos: setup  ## Kill, flood and forge, then count what was lost and what came twice; SHORT=1 in some minutes
+	PYTHONPATH=tests:. $(BIN)/python -m chaos all $(if $(SHORT),--short) $(CHAOS)
+
+soak: setup  ## Run for 30 minutes with an outage in the middle: memory, queues, lag; SOAK="--minutes 5" for less
+	PYTHONPATH=tests:. $(BIN)/python -m chaos soak $(SOAK)
 
 broker: setup  ## Run a real Kafka broker on this machine until Ctrl-C; the jars come through Maven
 	$(BIN)/python -m deploy.broker

@@ -53,8 +53,8 @@ class BanditAgent:
         if not impressions:
             return []
         self._featurizer.check(impressions)
-        users = [impression.user_id for impression in impressions]
-        observation = self._featurizer.observe(impressions, users, self.interests)
+        users = [(self.interests, impression.user_id) for impression in impressions]
+        observation = self._featurizer.observe(impressions, users)
         policy = self._learner().policy
         belief = policy.believe(observation)
         decisions = decide(impressions, belief, policy.explore, run_seed=self.seed, version=policy.version)
@@ -84,11 +84,8 @@ class BanditAgent:
         clicked = [_clicked(outcome) for outcome in outcomes]
         metrics = self._learner().learn(self._featurizer.rows(outcomes))
         for outcome, items in zip(outcomes, clicked, strict=True):
-            user = outcome.impression.user_id
-            for item, ts_ms in items:
-                self.interests.clicked(user, ts_ms, self._featurizer.item_vector(item))
-            if not items:
-                self.interests.passed(user, outcome.closed_ms)
+            clicks = [(ts_ms, self._featurizer.item_vector(item)) for item, ts_ms in items]
+            self.interests.closed(outcome.impression.user_id, outcome.recommendation.decision_id, clicks)
         return metrics
 
     def save(self, path: str | Path) -> None:

@@ -7,13 +7,15 @@
 It knows neither Ray nor threads: the runner gives it one, the deterministic schedule steps it by hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.decide import decide
+from agent.errors import EncoderError
 from agent.explore import Belief
 from agent.settings import ExploreSettings
 from envs.core import Closed
@@ -22,6 +24,7 @@ from envs.rows import Rows
 from envs.session import Session
 
 POLL_MS = 50
+_T = TypeVar("_T")
 
 
 class Believer(Protocol):
@@ -42,6 +45,20 @@ class Believer(Protocol):
         ...
 
 
+class Span(NamedTuple):
+    """A stretch of one partition of the outcomes: everything in it that is an outcome was handed over.
+
+    Attributes:
+        partition: which one.
+        start: its first offset. What lies before was there before this stretch began.
+        stop: the offset after its last. Transaction markers take offsets, so the next stretch may begin with one.
+    """
+
+    partition: int
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True)
 class Resolved:
     """Closed outcomes as training rows, with the position of each row's outcome in the log, after its commit."""
@@ -59,6 +76,10 @@ class Resolved:
     def where(self, keep_R: NDArray[np.bool_]) -> "Resolved":
         """The rows for which `keep_R` is true."""
         return Resolved(self.rows.where(keep_R), self.partition_R[keep_R], self.offset_R[keep_R])
+
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Partition and offset of each row's outcome."""
+        return self.partition_R, self.offset_R
 
     @staticmethod
     def concatenate(parts: "list[Resolved]") -> "Resolved":
@@ -112,6 +133,8 @@ class DecidingLoop:
         self._ending = ending or Ending()
         self._decided = 0
         self._busy_s = session.timer()
+        self._spans: list[Span] = []
+        self._told: dict[int, int] = {}
         self.ended = False
 
     def step(self) -> Resolved | None:
@@ -119,9 +142,38 @@ class DecidingLoop:
 
         Raises:
             StreamError: the batch was not committed; the next step starts again from what was.
+            EncoderError: likewise, because texts could not be read. What was committed already is not returned; the
+                spans leave it out.
         """
+        return self._guarded(self._resolve)
+
+    def advance(self) -> list[Closed]:
+        """As `step`, for whoever makes rows of what closed on its own."""
+        return self._guarded(list) or []
+
+    def _guarded(self, use: Callable[[list[Closed]], _T]) -> _T | None:
+        try:
+            before, closed = self._step()
+            used = use(closed) if closed else None
+        except EncoderError:
+            self._session.core.restart()
+            raise
+        self._note(before)
+        return used
+
+    def take_spans(self) -> tuple[Span, ...]:
+        """The stretches of the topic of outcomes that the steps since the last call returned.
+
+        An owned partition without new outcomes is told once, as an empty stretch at its end, so that whoever learns
+        from them notices what an earlier owner did not hand over.
+        """
+        taken, self._spans = tuple(self._spans), []
+        return taken
+
+    def _step(self) -> tuple[dict[int, int], list[Closed]]:
         core, timer = self._session.core, self._session.timer
         impressions = core.poll(self._limit(), timeout_ms=POLL_MS)
+        before = core.outcome_frontier()
         started_s = timer()
         decisions = []
         if impressions:
@@ -141,7 +193,15 @@ class DecidingLoop:
             latency_ms = 1_000.0 * (timer() - started_s)
             core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(impressions))
         self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
-        return self._resolve(closed) if closed else None
+        return before, closed
+
+    def _note(self, before: dict[int, int]) -> None:
+        """Notes the stretches of one step, by where the outcomes of each partition ended before it and do now."""
+        for partition, stop in self._session.core.outcome_frontier().items():
+            start = before.get(partition, stop)
+            if self._told.get(partition) != stop:
+                self._spans.append(Span(partition, start, stop))
+        self._told = self._session.core.outcome_frontier()
 
     def _limit(self) -> int:
         most = self._session.core.settings.max_batch

@@ -1,26 +1,46 @@
 """The deterministic schedule: deciding and learning in one thread, updates cut by count.
 
 Here the same seed and log give the same decisions. The live schedule is the RLlib algorithm's.
+
+    checkpointing = Checkpointing(SealedFolders(root, "checkpoint", keep=3), partitions=4)
+    DeterministicLoop(session, Policy(settings, layout), run_seed=0, checkpointing=checkpointing).run()
+
+After a kill at any moment the same lines go on: the settled weights become those of a run without kills, bit for bit.
 """
 
-from collections.abc import Callable
-
-from agent.deciding import DecidingLoop, Ending, Resolved
+from agent.deciding import DecidingLoop, Ending
+from agent.errors import AgentError
+from agent.explore import Belief
 from agent.learning import Learning
+from agent.open_book import OpenBook
+from agent.outcome_fold import Relabel
 from agent.policy import Policy
-from envs.rows import Rows
+from agent.restoring import Checkpointing, closed_up_to, outcomes_behind, restored_fold, save
+from agent.settings import ExploreSettings
+from envs.core import Closed
+from envs.observation import Observation
 from envs.session import Session
+from stream.errors import StreamError
 
 
 class DeterministicLoop:
-    """Decides and learns for one session.
+    """Decides and learns for one session, which owns all partitions.
+
+    Settled weights are a fold over the topics of outcomes (see `OutcomeFold`). What decisions read on top, of open
+    decisions, is computed anew for each micro-batch from what is open then, so a restart finds it again.
 
     Args:
         session: the open core, over a log whose order is fixed.
-        policy: learns after every `update_rows` resolved rows, in the order of their commits.
+        policy: a new one; learns after every `update_rows` rows of closed outcomes, in their one order.
         run_seed: every draw follows from it.
-        relabel: what becomes of rows before they are learned; None learns them as they are. For controls.
+        relabel: what becomes of rows before they are learned; None learns them as they are. For controls, whose
+            decisions read no open rows.
         ending: when to end.
+        checkpointing: where checkpoints are kept; the newest is restored. None starts anew and keeps none.
+
+    Raises:
+        AgentError: without `checkpointing`, the log does not say yet which partitions there are.
+        CheckpointError: the checkpoint is of other settings, of another layout or encoder.
     """
 
     def __init__(
@@ -28,13 +48,24 @@ class DeterministicLoop:
         session: Session,
         policy: Policy,
         run_seed: int,
-        relabel: Callable[[Rows], Rows] | None = None,
+        relabel: Relabel | None = None,
         ending: Ending | None = None,
+        *,
+        checkpointing: Checkpointing | None = None,
     ) -> None:
-        self._deciding = DecidingLoop(session, policy, run_seed, ending)
-        self._learning = Learning(policy)
-        self._relabel = relabel
-        self._waiting: list[Resolved] = []
+        self._parts = session.core.parts
+        self._parts.featurizer.fix(policy.layout)  # rows of the log come before any impression
+        self._keeping = checkpointing
+        self.learning = Learning(policy)
+        self.fold = restored_fold(self.learning, self._parts, checkpointing, relabel)
+        if not self.fold.positions:
+            raise AgentError(
+                "deterministic loop must know its partitions; got none from the log, and no `checkpointing`"
+            )
+        book = OpenBook(session.core, policy.settings.delay, run_seed)
+        believer = policy if relabel is not None else _Informed(self.learning, book)
+        self._deciding = DecidingLoop(session, believer, run_seed, ending)
+        self._caught_up = False
 
     @property
     def ended(self) -> bool:
@@ -42,19 +73,67 @@ class DeterministicLoop:
         return self._deciding.ended
 
     def step(self, *, learn: bool = True) -> None:
-        """One micro-batch, and the updates that it makes due."""
-        resolved = self._deciding.step()
-        if not learn or resolved is None:
-            return
-        self._waiting.append(resolved)
-        cut = self._learning.policy.settings.update_rows
-        while sum(map(len, self._waiting)) >= cut:
-            everything = Resolved.concatenate(self._waiting)
-            rows = everything[:cut].rows
-            self._waiting = [everything[cut:]]
-            self._learning.learn(rows if self._relabel is None else self._relabel(rows))
+        """One micro-batch, and the updates that it makes due.
+
+        Raises:
+            StreamError: the batch was not committed, or the log did not answer; the next step goes on from the log.
+            SnapshotError: a checkpoint could not be written.
+        """
+        if learn and not self._caught_up:
+            self.catch_up()
+        try:
+            closed = self._deciding.advance()
+        except StreamError:
+            self._caught_up = False  # whether the commit landed, only the log will tell
+            raise
+        spans = self._deciding.take_spans()
+        if learn and any(span.start > self.fold.order.following[span.partition] for span in spans):
+            self.catch_up()
+        elif learn:
+            self._take(closed)
 
     def run(self, *, learn: bool = True) -> None:
         """Steps until the end."""
         while not self.ended:
             self.step(learn=learn)
+
+    def catch_up(self) -> None:
+        """Learns what lies in the log behind everything that was learned.
+
+        Raises:
+            LogUnavailableError: the log did not answer in time; a later call goes on.
+        """
+        for behind in outcomes_behind(self._parts, self.fold.order):
+            self.fold.take(*behind)
+            self._update()
+        self._caught_up = True
+
+    def _take(self, closed: list[Closed]) -> None:
+        self.fold.take(closed, closed_up_to(self._parts.log, self._parts.log.assignment()))
+        self._update()
+
+    def _update(self) -> None:
+        while self.fold.update():
+            if self._keeping and int(self.learning.policy.updates) % self._keeping.every_updates == 0:
+                save(self.learning, self.fold, self._parts, self._keeping.folders)
+
+
+class _Informed:
+    """A policy whose decisions read the open decisions as well."""
+
+    def __init__(self, learning: Learning, book: OpenBook) -> None:
+        self._learning, self._book = learning, book
+
+    @property
+    def version(self) -> str:
+        """Names the settled weights; what is open on top follows from the log."""
+        return self._learning.policy.version
+
+    @property
+    def explore(self) -> ExploreSettings:
+        return self._learning.policy.explore
+
+    def believe(self, observation: Observation) -> Belief:
+        if self._learning.fitted and self._learning.policy.settings.delay.open_decisions:
+            self._learning.provide(self._book.read())
+        return self._learning.policy.believe(observation)

@@ -3,6 +3,7 @@
 AgentError
 ├── EncoderError    an encoder cannot be loaded, or gave something unusable
 ├── SnapshotError   a snapshot cannot be read
+├── CheckpointError a checkpoint does not fit the agent that it is restored into, or cannot be written
 └── LearnError      rows that nothing can be learned from
 """
 
@@ -17,6 +18,10 @@ class EncoderError(AgentError):
 
 class SnapshotError(AgentError):
     """A snapshot cannot be read."""
+
+
+class CheckpointError(AgentError):
+    """A checkpoint does not fit the agent that it is restored into, or cannot be written."""
 
 
 class LearnError(AgentError, ValueError):

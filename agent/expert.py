@@ -3,9 +3,13 @@
 The features of a candidate are a x b: context side a_I (leading 1) times item side b_J (leading 1), d = I * J. Its
 posterior is held as precision A and natural mean eta. One scalar prior a group keeps d weights from promising more
 than the group can deliver.
+
+A and eta are settled: `learn` alone moves them. `provide` adds provisional evidence to what `score` reads, and to
+nothing else; the next `provide`, `settle` or `learn` takes it away again.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +29,15 @@ class Sides:
     context_I: Tensor
     item_J: Tensor
     similarities: int
+
+
+class Weighted(NamedTuple):
+    """R rows as the expert reads them: sides [R, I] and [R, J], rewards, and how much each row counts."""
+
+    context_RI: Tensor
+    item_RJ: Tensor
+    reward_R: Tensor
+    weight_R: Tensor
 
 
 class BayesianLogistic(nn.Module):
@@ -54,6 +67,7 @@ class BayesianLogistic(nn.Module):
         super().__init__()
         self._settings = settings
         self._I, self._J = context_width, item_width
+        self._provisional = False
         d = context_width * item_width
         for name in ("prior_precision", "prior_eta", "eta"):
             self.register_buffer(name, torch.zeros(d, dtype=torch.float64))
@@ -116,7 +130,7 @@ class BayesianLogistic(nn.Module):
         return logit, variance.clamp_min(0.0).sqrt()
 
     def logit(self, context_RI: Tensor, item_RJ: Tensor) -> Tensor:
-        """Posterior mean logit [R] of one candidate a row."""
+        """Posterior mean logit [R] of one candidate a row; settled unless `provide` was called last."""
         return ((context_RI @ self.mean.view(self._I, self._J)) * item_RJ).sum(-1)
 
     def learn(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor) -> None:
@@ -133,20 +147,75 @@ class BayesianLogistic(nn.Module):
         self.eta.add_(eta)
         self._solve()
 
+    def provide(self, rows: Weighted) -> None:
+        """Lets `score` read the posterior as if weighted rows had been learned too; what is settled stays as it is."""
+        newton_d = _solve(self.precision, self.eta)
+        pairs = _halves(rows.context_RI), _halves(rows.item_RJ)
+        for _ in range(2):  # linearised where we stand, then where that leads; as `learn` does
+            precision, eta = self._provisional_evidence(rows, newton_d, pairs)
+            newton_d = _solve(precision, eta)
+        self._read(precision, eta)
+        self._provisional = True
+
+    def settle(self) -> None:
+        """Lets `score` and `logit` read the settled posterior alone."""
+        if self._provisional:
+            self._solve()
+
+    def _provisional_evidence(
+        self, rows: Weighted, at_d: Tensor, pairs: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Precision and natural mean with the rows linearised at the weights `at_d`.
+
+        The precision of rows a x b is a sum of (a a^T) x (b b^T), so one product of the halves of both sides has all
+        of it, in a quarter of the work; single precision is enough for what is gone at the next update.
+        """
+        context_RI, item_RJ = rows.context_RI.double(), rows.item_RJ.double()
+        logit_R = ((context_RI @ at_d.view(self._I, self._J)) * item_RJ).sum(-1)
+        curvature_R, pull_R = _linearised(logit_R, rows.reward_R.double())
+        weighted_R = (rows.weight_R.double() * curvature_R).float()
+        halves = ((pairs[0] * weighted_R[:, None]).T @ pairs[1]).double()
+        whole = halves[_whole(self._I)][:, _whole(self._J)].view(self._I, self._I, self._J, self._J)
+        d = self._I * self._J
+        precision = whole.permute(0, 2, 1, 3).reshape(d, d).add_(self.precision)
+        eta_IJ = context_RI.T @ (item_RJ * (rows.weight_R.double() * pull_R)[:, None])
+        return precision, eta_IJ.flatten().add_(self.eta)
+
     def _solve(self) -> None:
+        self._read(self.precision, self.eta)
+        self._provisional = False
+
+    def _read(self, precision: Tensor, eta: Tensor) -> None:
         """Recomputes what deciding reads: the mean, and the covariance ordered for contraction with a x a."""
-        factor = torch.linalg.cholesky(self.precision)
-        self.mean.copy_(torch.cholesky_solve(self.eta[:, None], factor)[:, 0])
+        factor = torch.linalg.cholesky(precision)
+        self.mean.copy_(torch.cholesky_solve(eta[:, None], factor)[:, 0])
         covariance = torch.cholesky_inverse(factor).view(self._I, self._J, self._I, self._J)
         self.pairs.copy_(covariance.permute(0, 2, 1, 3).reshape(self._I**2, self._J**2))
 
 
 def _evidence(features_Rd: Tensor, logit_R: Tensor, reward_R: Tensor) -> tuple[Tensor, Tensor]:
     """What the rows add to precision and natural mean, linearised at `logit_R`."""
+    curvature_R, pull_R = _linearised(logit_R, reward_R)
+    return features_Rd.T @ (features_Rd * curvature_R[:, None]), features_Rd.T @ pull_R
+
+
+def _linearised(logit_R: Tensor, reward_R: Tensor) -> tuple[Tensor, Tensor]:
     p_R = torch.sigmoid(logit_R)
     curvature_R = (p_R * (1.0 - p_R)).clamp_min(_LEAST_CURVATURE)
-    precision = features_Rd.T @ (features_Rd * curvature_R[:, None])
-    return precision, features_Rd.T @ (reward_R - p_R + curvature_R * logit_R)
+    return curvature_R, reward_R - p_R + curvature_R * logit_R
+
+
+def _halves(side_RW: Tensor) -> Tensor:
+    """The products of every two columns, each pair once: [R, W (W + 1) / 2]."""
+    return torch.cat([side_RW[:, column : column + 1] * side_RW[:, column:] for column in range(side_RW.shape[1])], 1)
+
+
+def _whole(width: int) -> Tensor:
+    """Where among `_halves` each of the W x W products lies, [W * W]."""
+    place_WW = torch.zeros(width, width, dtype=torch.int64)
+    row, column = torch.triu_indices(width, width)
+    place_WW[row, column] = place_WW[column, row] = torch.arange(len(row))
+    return place_WW.flatten()
 
 
 def _solve(precision: Tensor, eta: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""What is known of users: a bounded store of interest vectors, updated with every joined click."""
+"""What is known of the users of one partition: interests that closed decisions settle and clicks move at once."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from agent.settings import InterestSettings
 from envs.protocols import Floats
 from stream.events import Knew
+
+_OPEN_CLICKS = 64  # of a user; of a thousand clicks within one window the older ones say nothing new
 
 
 @dataclass(slots=True)
@@ -20,6 +23,34 @@ class User:
     decisions: int = 0
     last_click_ms: int | None = None
 
+    def copy(self) -> "User":
+        """Another user who knows the same; vectors are never changed in place, so they are shared."""
+        return User(list(self.vectors), list(self.weights), self.clicks, self.decisions, self.last_click_ms)
+
+    def click(self, settings: InterestSettings, ts_ms: int, item_E: Floats) -> None:
+        """Takes in a click on an item with the vector `item_E` (of any length; its direction counts)."""
+        self.clicks += 1
+        self.last_click_ms = max(ts_ms, self.last_click_ms or 0)
+        wide_E = item_E.astype(np.float64)  # squares of legal features can leave float32
+        length = float(np.linalg.norm(wide_E))
+        if length == 0.0:
+            return
+        unit_E = (wide_E / length).astype(np.float32)
+        decay = 0.5 ** (1.0 / settings.half_life_clicks)
+        self.weights = [weight * decay for weight in self.weights]
+        cosines = [float(vector_E @ unit_E) for vector_E in self.vectors]
+        nearest = int(np.argmax(cosines)) if cosines else -1
+        if cosines and cosines[nearest] >= settings.same_interest:
+            blended_E = self.weights[nearest] * self.vectors[nearest] + unit_E
+            self.vectors[nearest] = (blended_E / np.linalg.norm(blended_E)).astype(np.float32)
+            self.weights[nearest] += 1.0
+        elif len(self.vectors) < settings.vectors:
+            self.vectors.append(unit_E)
+            self.weights.append(1.0)
+        else:
+            lightest = int(np.argmin(self.weights))
+            self.vectors[lightest], self.weights[lightest] = unit_E, 1.0
+
 
 class InterestStore:
     """Online clusters of what each user clicked; the newest clicks weigh most.
@@ -27,67 +58,76 @@ class InterestStore:
     A click joins the nearest interest if its cosine is high enough, else it starts one in place of the lightest.
     Reading gives one vector: the interests, each by its weight and by how close it is to what is asked about.
 
+    Settled is what closed decisions taught, in the order of their outcomes: a fold over the log, which a restart
+    repeats. Clicks of decisions that are still open count at once, on top of it, and are never saved.
+
+    Attributes:
+        users: what is settled, the least recently seen first.
+
     >>> store = InterestStore(InterestSettings())
-    >>> store.clicked("u1", 1_000, np.array([1.0, 0.0], dtype=np.float32))
+    >>> store.clicked("u1", "decision 1", 1_000, np.array([1.0, 0.0], dtype=np.float32))
     >>> knew = store.read("u1", 61_000, np.zeros(2, dtype=np.float32))
     >>> knew.clicks, knew.idle_ms, np.frombuffer(knew.interest, "<f2").tolist()
     (1, 60000, [1.0, 0.0])
+    >>> len(store)                  # nothing is settled before the decision closes
+    0
     """
 
     def __init__(self, settings: InterestSettings) -> None:
         self._settings = settings
         self.users: OrderedDict[str, User] = OrderedDict()
-        self._decay = 0.5 ** (1.0 / settings.half_life_clicks)
-        self.evicted = 0
+        self._open: dict[str, list[tuple[str, int, Floats]]] = {}  # decision, time and item of clicks, by user
+        self._live: dict[str, User] = {}  # users with open clicks, as they are with them
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def read(self, user_id: str, ts_ms: int, about_E: Floats) -> Knew:
+    def read(self, user: str, ts_ms: int, about_E: Floats) -> Knew:
         """What is known of a user now; a user never seen is known by zeros."""
-        user = self.users.get(user_id)
-        if user is None:
+        known = self._live.get(user) or self.users.get(user)
+        if known is None:
             return Knew()
-        idle_ms = None if user.last_click_ms is None else max(ts_ms - user.last_click_ms, 0)
+        idle_ms = None if known.last_click_ms is None else max(ts_ms - known.last_click_ms, 0)
         return Knew(
-            clicks=user.clicks, decisions=user.decisions, idle_ms=idle_ms, interest=self._interest(user, about_E)
+            clicks=known.clicks, decisions=known.decisions, idle_ms=idle_ms, interest=self._interest(known, about_E)
         )
 
-    def clicked(self, user_id: str, ts_ms: int, item_E: Floats) -> None:
-        """Takes in a joined click on an item with the vector `item_E` (of any length; its direction counts)."""
-        user = self._touch(user_id)
-        user.clicks += 1
-        user.last_click_ms = max(ts_ms, user.last_click_ms or 0)
-        wide_E = item_E.astype(np.float64)  # squares of legal features can leave float32
-        length = float(np.linalg.norm(wide_E))
-        if length == 0.0:
-            return
-        unit_E = (wide_E / length).astype(np.float32)
-        user.weights = [weight * self._decay for weight in user.weights]
-        cosines = [float(vector_E @ unit_E) for vector_E in user.vectors]
-        nearest = int(np.argmax(cosines)) if cosines else -1
-        if cosines and cosines[nearest] >= self._settings.same_interest:
-            blended_E = user.weights[nearest] * user.vectors[nearest] + unit_E
-            user.vectors[nearest] = (blended_E / np.linalg.norm(blended_E)).astype(np.float32)
-            user.weights[nearest] += 1.0
-        elif len(user.vectors) < self._settings.vectors:
-            user.vectors.append(unit_E)
-            user.weights.append(1.0)
-        else:
-            lightest = int(np.argmin(user.weights))
-            user.vectors[lightest], user.weights[lightest] = unit_E, 1.0
+    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> None:
+        """Takes in a click that was joined to an open decision."""
+        clicks = self._open.setdefault(user, [])
+        clicks.append((decision, ts_ms, item_E))
+        if len(clicks) > _OPEN_CLICKS:
+            del clicks[0]
+        if user not in self._live:
+            self._live[user] = self.users[user].copy() if user in self.users else User()
+        self._live[user].click(self._settings, ts_ms, item_E)
 
-    def passed(self, user_id: str, ts_ms: int) -> None:  # noqa: ARG002 - the protocol's time is not needed here
-        """Takes in a decision that closed without a click."""
-        self._touch(user_id).decisions += 1
+    def closed(self, user: str, decision: str, clicks: Sequence[tuple[int, Floats]]) -> int:
+        """Settles a decision: its clicks, by time, as (time, item), or that there was none.
 
-    def _touch(self, user_id: str) -> User:
-        user = self.users.setdefault(user_id, User())
-        self.users.move_to_end(user_id)
-        if len(self.users) > self._settings.max_users:
+        Returns:
+            How many users had to be forgotten for it, because more than `max_users` came: the least recently seen.
+        """
+        settled, before = self.users.setdefault(user, User()), len(self.users)
+        self.users.move_to_end(user)
+        while len(self.users) > self._settings.max_users:
             self.users.popitem(last=False)
-            self.evicted += 1
-        return user
+        for ts_ms, item_E in clicks:
+            settled.click(self._settings, ts_ms, item_E)
+        if not clicks:
+            settled.decisions += 1
+        if user in self._open:
+            self._lay_over(user, [each for each in self._open[user] if each[0] != decision])
+        return before - len(self.users)
+
+    def _lay_over(self, user: str, clicks: list[tuple[str, int, Floats]]) -> None:
+        if not clicks:
+            del self._open[user], self._live[user]
+            return
+        self._open[user] = clicks
+        self._live[user] = self.users[user].copy()
+        for _, ts_ms, item_E in clicks:
+            self._live[user].click(self._settings, ts_ms, item_E)
 
     def _interest(self, user: User, about_E: Floats) -> bytes | None:
         if not user.vectors:

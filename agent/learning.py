@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from agent.delay import DelayDistribution, Delays, OpenRows
 from agent.errors import LearnError
 from agent.policy import Policy
 from agent.threads import one_thread
@@ -18,6 +19,9 @@ _FIT_ROWS = 4_096  # evenly spread; scales and components hardly change with mor
 class Learning:
     """Feeds rows to a policy. Keeps the last rows, so that a new projection starts with all that they taught.
 
+    What it holds is settled: a fold over closed rows, the same however they are cut off and restored between two calls
+    of `learn`. Open rows only pass through it, to what the policy's decisions read.
+
     At the row counts of the setting `refresh_rows` projections and prior are fitted anew and the kept rows replayed.
     The first refresh is taken as it comes; a later one is built beside the live policy and replaces it only if its
     progressive loss over the kept rows is lower.
@@ -27,6 +31,7 @@ class Learning:
         self.policy = policy
         self._parts: list[Rows] = []
         self._losses: list[Floats] = []
+        self._delays = DelayDistribution(policy.settings.delay)
 
     @property
     def fitted(self) -> bool:
@@ -34,8 +39,12 @@ class Learning:
         return int(self.policy.rows) >= self.policy.settings.expert.refresh_rows[0]
 
     @one_thread()
-    def learn(self, rows: Rows) -> dict[str, float]:
-        """Learns R rows.
+    def learn(self, rows: Rows, delays: Delays | None = None) -> dict[str, float]:
+        """Learns R rows. Decisions read what is settled alone, until open rows are provided again.
+
+        Args:
+            rows: of closed outcomes.
+            delays: of their clicks, where they are known; they tell how much open rows count.
 
         Returns:
             `loss`: mean log loss of the rows before they were learned (0 while nothing is fitted); `rows`: rows so far;
@@ -46,6 +55,8 @@ class Learning:
         """
         _check(rows)
         before = int(self.policy.rows)
+        if delays is not None:
+            self._delays.observe(delays)
         loss_R = self.policy.learn(rows) if self.fitted else np.zeros(len(rows), np.float32)
         self._keep(rows, loss_R)
         self.policy.rows.add_(len(rows))
@@ -55,16 +66,26 @@ class Learning:
         loss = float(loss_R.mean()) if len(rows) else 0.0
         return {"loss": loss, "rows": float(self.policy.rows), "refreshed": float(refreshed)}
 
+    @one_thread()
+    def provide(self, open_rows: OpenRows | None) -> None:
+        """Lets decisions read open rows on top of what is settled, until the next `provide` or `learn`."""
+        if open_rows is None:
+            self.policy.expert.settle()
+        elif self.policy.settings.delay.open_decisions and self.fitted:
+            self.policy.provide(open_rows.rows, self._delays.weights(open_rows))
+
     def get_state(self) -> dict[str, Any]:
-        """The kept rows and their losses, as arrays."""
+        """The kept rows, their losses and the delays of the last clicks, as arrays."""
+        delays = self._delays.get_state()
         if not self._parts:
-            return {}
-        return {**Rows.concatenate(self._parts).columns(), "loss_R": np.concatenate(self._losses)}
+            return delays
+        return {**delays, **Rows.concatenate(self._parts).columns(), "loss_R": np.concatenate(self._losses)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Takes back what `get_state` gave."""
         columns = dict(state)
         losses = columns.pop("loss_R", None)
+        self._delays.set_state({name: columns.pop(name) for name in ("delay_ms_C", "window_ms_C") if name in columns})
         parts = [Rows(**columns)] if columns else []
         if sum(map(len, parts)) != (0 if losses is None else len(losses)):
             raise LearnError(f"kept rows must have a loss each; got {sum(map(len, parts))} rows")
@@ -74,9 +95,13 @@ class Learning:
     def _keep(self, rows: Rows, loss_R: Floats) -> None:
         self._parts.append(rows)
         self._losses.append(loss_R)
-        limit = self.policy.settings.expert.buffer_rows
-        while sum(map(len, self._parts)) - len(self._parts[0]) >= limit:
-            del self._parts[0], self._losses[0]
+        spare = sum(map(len, self._parts)) - self.policy.settings.expert.buffer_rows
+        while spare > 0:
+            spare -= len(self._parts[0])
+            if spare >= 0:
+                del self._parts[0], self._losses[0]
+            else:
+                self._parts[0], self._losses[0] = self._parts[0][spare:], self._losses[0][spare:]
 
     def _refresh(self, *, first: bool) -> bool:
         rows, live_loss_R = Rows.concatenate(self._parts), np.concatenate(self._losses)

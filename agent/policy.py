@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent.expert import BayesianLogistic, Sides
+from agent.expert import BayesianLogistic, Sides, Weighted
 from agent.explore import Belief
 from agent.projection import Projection, Rank
 from agent.settings import AgentSettings, ExploreSettings
@@ -137,12 +137,19 @@ class Policy(nn.Module):
     @torch.no_grad()
     def learn(self, rows: Rows) -> NDArray[np.float32]:
         """Takes resolved rows in; returns the log loss of each before it was learned."""
+        self.expert.settle()
         context_RI, item_RJ = self.sides(inputs_of_rows(rows))
         reward_R = torch.from_numpy(rows.reward_R)
         logit_R = self.expert.logit(context_RI, item_RJ)
         loss_R = nn.functional.binary_cross_entropy_with_logits(logit_R, reward_R, reduction="none")
         self.expert.learn(context_RI, item_RJ, reward_R)
         return loss_R.numpy()
+
+    @torch.no_grad()
+    def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:
+        """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
+        sides = self.sides(inputs_of_rows(rows))
+        self.expert.provide(Weighted(*sides, torch.from_numpy(rows.reward_R), torch.from_numpy(weight_R)))
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:

@@ -21,7 +21,7 @@ class EncoderSettings(Section):
 class InterestSettings(Section):
     """The store of users' interests."""
 
-    max_users: int = Field(100_000, ge=1, description="users remembered; the least recently seen goes first")
+    max_users: int = Field(25_000, ge=1, description="users of a partition remembered; the least recently seen goes")
     vectors: int = Field(4, ge=1, description="interest vectors a user")
     same_interest: float = Field(0.45, ge=-1, le=1, description="cosine from which a click joins a known interest")
     half_life_clicks: float = Field(10.0, gt=0, description="clicks after which an older one weighs half")
@@ -55,6 +55,15 @@ class ExploreSettings(Section):
     epsilon: float = Field(0.05, gt=0, le=1, description="epsilon-greedy: share that is uniform")
 
 
+class DelaySettings(Section):
+    """How open decisions count before they close. Only decisions read them; what is settled never does."""
+
+    open_decisions: bool = Field(True, description="whether they count: clicks at once, the rest more with their age")
+    max_open: int = Field(8_192, ge=2, description="open decisions that are read: half the newest, half a sample")
+    min_clicks: int = Field(50, ge=1, description="closed clicks from which the distribution of delays is theirs")
+    kept_clicks: int = Field(2_000, ge=1, description="closed clicks that the distribution of delays is taken from")
+
+
 class AgentSettings(Section):
     """The agent: what it reads, how it learns, how it explores."""
 
@@ -64,4 +73,5 @@ class AgentSettings(Section):
     interests: InterestSettings = InterestSettings()
     expert: ExpertSettings = ExpertSettings()
     explore: ExploreSettings = ExploreSettings()
+    delay: DelaySettings = DelaySettings()
     update_rows: int = Field(256, ge=1, description="closed outcomes that start an update")

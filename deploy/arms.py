@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agent.deterministic import DeterministicLoop
-from agent.interests import InterestStore
 from agent.policy import Policy
 from agent.settings import ExploreSettings
+from agent.user_snapshots import UserStores
 from deploy.compose import MemorySession, WorldName, settle
 from deploy.record import Arm
 from deploy.settings import Settings
@@ -59,7 +59,7 @@ def run_control(settings: Settings, world: WorldName, control: Control, encoder:
         index=0,
         count=1,
         featurizer=Featurizer(agent.features, encoder),
-        interests=InterestStore(agent.interests),
+        users=UserStores(agent.interests),
         meter=Tally(),
     )
     session = MemorySession(settings, world)(share)

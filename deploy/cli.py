@@ -50,6 +50,14 @@ class Log(StrEnum):
     KAFKA = "kafka"
 
 
+class Role(StrEnum):
+    """The roles that need rights on the broker."""
+
+    AGENT = "agent"
+    WORLD = "world"
+    TOPICS = "topics"
+
+
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file of settings.")]
 Overrides = Annotated[
     list[str] | None,
@@ -167,6 +175,24 @@ def topics(
     from deploy.show_topics import show_topics  # noqa: PLC0415
 
     raise typer.Exit(0 if show_topics(settings.kafka, Console(), create=create) else 1)
+
+
+@app.command()
+def acls(
+    *,
+    role: Annotated[Role, typer.Option("--role", help="What the principal does.")] = Role.AGENT,
+    principal: Annotated[
+        str | None, typer.Option("--principal", metavar="NAME", help="Such as User:agent; else that of the settings.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Give them; the settings connect an administrator.")] = False,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Print the rights that a role needs on the broker, and give them with --apply."""
+    settings = _settings(config, overrides)
+    from deploy.acls import AclOptions, show_acls  # noqa: PLC0415
+
+    show_acls(settings.kafka, AclOptions(role.value, principal, apply), Console())
 
 
 @app.command()

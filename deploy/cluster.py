@@ -12,6 +12,8 @@ from agent.encoder.actors import name_of, start_encoders
 from agent.settings import EncoderSettings
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
+_STARTS = 3
+_log = logging.getLogger("streambandit.cluster")
 
 
 @contextmanager
@@ -30,13 +32,27 @@ def cluster(*, quiet: bool = False) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": not quiet, "namespace": "streambandit"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
-    ray.init(**options)
+    _start(options)
     # It warns at every start that the new API stack is used, which is the only one there is for this algorithm.
     logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _start(options: dict[str, Any]) -> None:
+    """Ray gives its own processes 30 s to come up, which a busy machine may need more than once; that is no setting."""
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(**options)
+        except Exception as error:
+            if not left or "timed out during startup" not in str(error):
+                raise
+            _log.warning("Ray did not come up in time and is started again: %s", error)
+            ray.shutdown()
+        else:
+            return
 
 
 def serve_encoder(settings: EncoderSettings) -> tuple[tuple[str, ...], int, list[Any]]:

@@ -1,12 +1,14 @@
 """Putting the parts together: factories of sessions, which cross process walls, and the agent's final settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from agent.settings import AgentSettings
+from agent.user_snapshots import Keeping, UserStores
 from deploy.clocks import stopped_clock_ms, timer_s, wall_clock_ms
-from deploy.settings import Settings
+from deploy.settings import Settings, group_folder
 from envs.core import Core
 from envs.features import FeatureSettings, Layout
 from envs.readers import ReaderScene
@@ -75,17 +77,40 @@ class MemorySession:
 
 @dataclass(frozen=True)
 class KafkaSession:
-    """Opens this runner's share of the topics on Kafka."""
+    """Opens this runner's share of the topics on Kafka.
+
+    Attributes:
+        settings: all of them.
+        users: where users are saved; under the present folder of the process that makes this, whoever opens it.
+    """
 
     settings: Settings
+    users: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        folder = group_folder(self.settings.checkpoint, self.settings.kafka.group_id).absolute()
+        object.__setattr__(self, "users", folder / "users")
 
     def __call__(self, share: Share) -> Session:
         """The session of one runner; the broker shares the partitions out."""
         from stream.kafka.log import KafkaLog  # noqa: PLC0415 - only where Kafka is used
 
-        log = KafkaLog(self.settings.kafka, share.index)
-        core = Core(self.settings.core, share.parts(log, wall_clock_ms))
-        return Session(core=core, close=log.close, timer=timer_s)
+        settings = self.settings
+        share = replace(share, users=self._stores(), pseudonyms=settings.privacy.pseudonyms())
+        log = KafkaLog(settings.kafka, share.index)
+        core = Core(settings.core, share.parts(log, wall_clock_ms))
+
+        def close() -> None:
+            core.close()
+            log.close()
+
+        return Session(core=core, close=close, timer=timer_s)
+
+    def _stores(self) -> UserStores:
+        """The users of each partition, saved beside the checkpoints where those are kept."""
+        kept = self.settings.checkpoint
+        keeping = Keeping(self.users, int(1_000 * kept.every_s), kept.keep, wall_clock_ms) if kept.enabled else None
+        return UserStores(self.settings.agent.interests, kept.rebuild_outcomes, keeping)
 
 
 def supply_of(world: World) -> Callable[[int], int]:

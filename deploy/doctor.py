@@ -11,6 +11,7 @@ from rich.console import Console
 from agent.errors import AgentError
 from agent.settings import EncoderSettings
 from deploy.broker.jars import missing
+from deploy.endpoint import is_loopback
 from deploy.settings import Settings
 
 State = Literal["good", "bad", "note"]
@@ -39,7 +40,7 @@ def examine(settings: Settings, console: Console, *, start_ray: bool, broker: bo
         start_ray: also start a local Ray and end it again.
         broker: also look at Kafka; without it the agent still runs in memory.
     """
-    checks: list[Check] = [packages, encoder, ray_starts if start_ray else ray_importable, local_broker]
+    checks: list[Check] = [packages, encoder, ray_starts if start_ray else ray_importable, metrics, local_broker]
     if broker:
         from deploy.doctor_kafka import kafka  # noqa: PLC0415 - only where Kafka is used
 
@@ -118,6 +119,17 @@ def _cpus_of_ray() -> float:
     with cluster():
         answer = ray.remote(num_cpus=0)(ray.cluster_resources).remote()
         return float(ray.get(answer, timeout=_RAY_ANSWER_S).get("CPU", 0))
+
+
+def metrics(settings: Settings) -> Iterator[Finding]:
+    """Who can read the metrics: the endpoint asks nobody for a password."""
+    host = settings.metrics.host
+    if settings.metrics.enabled and not is_loopback(host):
+        yield Finding(
+            "note",
+            f"metrics: the endpoint on {host} answers everyone who reaches this machine",
+            "keep metrics.host at 127.0.0.1, or let a firewall admit only Prometheus",
+        )
 
 
 def local_broker(_settings: Settings) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from deploy.broker.jars import HOME
 from deploy.doctor import Finding
 from deploy.settings import Settings
 from stream.codec import JsonCodec
-from stream.errors import CodecError, StreamError
+from stream.errors import AccessError, CodecError, SecretError, StreamError
 from stream.events import Click, Impression
+from stream.kafka.access import missing_rights
 from stream.kafka.client import answering, make_admin
 from stream.kafka.reader import Reader
 from stream.kafka.settings import KafkaSettings
@@ -22,10 +23,14 @@ def kafka(settings: Settings) -> Iterator[Finding]:
     """Everything about the broker, as far as it can be told."""
     try:
         report = describe_topics(settings.kafka)
+    except (AccessError, SecretError) as error:  # what to do stands in the error itself
+        yield Finding("bad", f"broker: {error}")
+        return
     except StreamError as error:
         yield Finding("bad", f"broker: {error}", _where_a_broker_is(settings.kafka))
         return
     yield Finding("good", f"broker: {settings.kafka.bootstrap_servers} answers")
+    yield from _rights(settings.kafka)
     yield from _topics(report)
     if report.problems:
         return
@@ -34,7 +39,7 @@ def kafka(settings: Settings) -> Iterator[Finding]:
             yield from _lag(settings.kafka, reader, report)
             yield from keys(list(_sample(reader, report)))
     except StreamError as error:
-        yield Finding("bad", f"records cannot be read: {error}", "check the rights of this user on topics and group")
+        yield Finding("bad", f"records cannot be read: {error}")
 
 
 def keys(records: list[Record]) -> Iterator[Finding]:
@@ -72,6 +77,20 @@ def keys(records: list[Record]) -> Iterator[Finding]:
 _KEYS = (
     "producers must key by user_id (UTF-8) and place keys alike: murmur2, in librdkafka `partitioner=murmur2_random`"
 )
+
+
+def _rights(settings: KafkaSettings) -> Iterator[Finding]:
+    """What the broker tells of our rights; one without an authorizer allows everything to everyone."""
+    with answering(settings, "looking at rights"):
+        missing = missing_rights(settings, "agent")
+    for right in missing:
+        yield Finding("bad", f"rights: {settings.principal} must have {right}", "`streambandit acls` prints all")
+    if not missing:
+        yield Finding("good", f"rights: {settings.principal} has those on topics and group that the agent needs")
+    if settings.password is not None:
+        yield Finding(
+            "note", "the password is in the settings", "kafka.password_file keeps it out of Ray's memory and store"
+        )
 
 
 def _topics(report: TopicsReport) -> Iterator[Finding]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.deciding import Ending
+from agent.history import OpenHistory
 from agent.rllib.algorithm import BanditAlgorithm
 from deploy.clocks import timer_s
 from deploy.cluster import serve_encoder
 from deploy.compose import settle
+from deploy.logs import log_to_terminal
 from deploy.metrics import Metrics
 from deploy.record import Progress
 from deploy.settings import Settings
@@ -21,7 +23,12 @@ _PROGRESS_S = 0.5
 
 
 def build(
-    settings: Settings, open_session: OpenSession, *, numeric: int | None = None, ending: Ending | None = None
+    settings: Settings,
+    open_session: OpenSession,
+    *,
+    numeric: int | None = None,
+    ending: Ending | None = None,
+    open_history: OpenHistory | None = None,
 ) -> BanditAlgorithm:
     """The algorithm, with its encoder actors, ready to step.
 
@@ -30,6 +37,7 @@ def build(
         open_session: opens a runner's share of the log.
         numeric: numeric features of a simulated world; None where the settings say.
         ending: when the runners end by themselves.
+        open_history: opens the log for the driver; None where the log lives in the runners' processes.
     """
     names: tuple[str, ...] = ()
     dim = 0
@@ -46,8 +54,10 @@ def build(
         timer=timer_s,
         run_seed=settings.seed,
         encoders=names,
-        queue_batches=settings.runner.queue_batches,
+        queue_rows=settings.runner.queue_rows,
         ending=ending or Ending(),
+        open_history=open_history,
+        prepare=log_to_terminal,
     )
     algorithm: BanditAlgorithm = config.build_algo()
     algorithm.encoder_actors = actors
@@ -101,6 +111,12 @@ class Run:
         if not self.progress or progress.t_s - self.progress[-1].t_s >= _PROGRESS_S:
             self.progress.append(progress)
         return progress
+
+    def absorb(self, tally: Tally) -> None:
+        """Takes in what the driver itself counted."""
+        self.totals.merge(tally)
+        if self.metrics is not None:
+            self.metrics.absorb(tally)
 
     def finish(self) -> None:
         """Keeps how the run stood in the end; steps after that are not expected."""
@@ -162,6 +178,9 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "learner_updates": int(totals.total("learner_updates")),
         "learner_rows": int(totals.total("learner_rows")),
         "outcomes_refused": int(totals.total("outcomes_refused")),
+        "outcomes_fetched": int(totals.total("outcomes_fetched")),
+        "runner_restarts": int(totals.total("runner_restarts")),
+        "checkpoints": int(totals.total("checkpoints")),
         "exploration_share": totals.total("exploration") / decisions if decisions else None,
         "clicks": {label: int(count) for (name, label), count in totals.counters.items() if name == "clicks"},
         "impressions": {label: int(n) for (name, label), n in totals.counters.items() if name == "impressions"},

@@ -10,7 +10,7 @@ The ids are registered by importing `deploy.registration`.
 from pathlib import Path
 from typing import Any
 
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from deploy.clocks import stopped_clock_ms, wall_clock_ms
 from deploy.compose import numeric_dim, scene_of, supply_of
 from deploy.settings import Settings
@@ -120,7 +120,7 @@ def kafka_env(
 
 def _parts(settings: Settings, log: EventLog, featurizer: Featurizer, supply: Any) -> Parts:  # noqa: ANN401 - optional
     featurizer.settle([])
-    share = Share(0, 1, featurizer, InterestStore(settings.agent.interests), Tally())
+    share = Share(0, 1, featurizer, UserStores(settings.agent.interests), Tally())
     return share.parts(log, stopped_clock_ms if supply is not None else wall_clock_ms, supply)
 
 

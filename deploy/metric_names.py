@@ -57,6 +57,14 @@ COUNTERS = {
     ),
     "outcomes": Counter("outcomes", "Decisions that closed, with their rewards."),
     "outcomes_refused": Counter("outcomes_refused", "Outcomes that had been learned from already."),
+    "outcomes_fetched": Counter("outcomes_fetched", "Outcomes read from the log because no runner handed them over."),
+    "outcomes_missed": Counter(
+        "outcomes_missed",
+        "Outcomes in the log that are not learned, by the reason; offsets where they are not read at all.",
+        "reason",
+        ("bound", "expired", "unreadable", "unfit"),
+    ),
+    "forced_closes": Counter("forced_closes", "Decisions that closed before their time, because memory was short."),
     "exploration": Counter("exploration", "Sum over decisions of the probability of not showing the greedy candidate."),
     "reward": Counter("reward", "Sum of the rewards of closed decisions with a known propensity, first slot."),
     "rewarded": Counter("rewarded", "Closed decisions with a known propensity."),
@@ -65,16 +73,25 @@ COUNTERS = {
     ),
     "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
     "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
+    "users_evicted": Counter("users_evicted", "Users forgotten because more than the bound came."),
     "learner_updates": Counter("learner_updates", "Updates of the learner."),
     "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),
     "log_errors": Counter("log_errors", "Failed polls and commits, by the kind of error.", "error"),
     "actions_replaced": Counter("actions_replaced", "Actions of the Gymnasium form that named a padded candidate."),
+    "runner_restarts": Counter("runner_restarts", "Runners that died and came back."),
+    "checkpoints": Counter("checkpoints", "Checkpoints written."),
+    "checkpoint_errors": Counter("checkpoint_errors", "Checkpoints that could not be written."),
     "queue_full": Counter("queue_full", "Times a runner waited because its queue to the learner was full."),
 }
 GAUGES = {
     "consumer_lag": Gauge("consumer_lag_records", "Records that wait unread in the input topics."),
     "open_decisions": Gauge("open_decisions", "Decisions whose attribution window has not passed."),
+    "open_bytes": Gauge("open_decisions_bytes", "Memory of the open decisions and their clicks."),
     "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),
+    "users_known": Gauge("users_known", "Users that something is settled of."),
+    "queue_rows": Gauge("queue_rows", "Rows that wait in the runners for the learner."),
+    "learner_rows_waiting": Gauge("learner_rows_waiting", "Rows that wait in the learner."),
+    "checkpoint_age_seconds": Gauge("checkpoint_age_seconds", "Time since the newest checkpoint was gathered.", "max"),
     "learner_loss": Gauge("learner_loss", "Loss of the last update.", "max"),
     "policy_version": Gauge("policy_version", "Number n of the deciding policy's version epoch.n.", "max"),
     "policy_epoch": Gauge("policy_epoch", "Epoch of the deciding policy's version epoch.n.", "max"),
@@ -87,6 +104,8 @@ DISTRIBUTIONS = {
         "decision_latency_seconds", "From reading an impression to its published recommendation."
     ),
     "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
+    "checkpoint_gather_ms": Distribution("checkpoint_gather_seconds", "How long a checkpoint holds the learner up."),
+    "checkpoint_write_ms": Distribution("checkpoint_write_seconds", "Writing a checkpoint, beside everything else."),
 }
 # name: what it is, the counter above, the counter below
 RATIOS = {

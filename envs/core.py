@@ -10,16 +10,20 @@ The Gymnasium environment is this with a batch of one; a runner uses it as it is
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from envs.decision import Decision, recommendation
 from envs.intake import Intake
 from envs.observation import Observation
-from envs.partition import Partition, restore
+from envs.partition import Partition
 from envs.parts import CoreSettings, Parts
+from envs.restore import restore
 from envs.reward import slot_rewards
+from envs.users import note_close, open_users, space_of
 from stream.codec import dead_letter_headers
 from stream.errors import StreamError
 from stream.events import Impression, Outcome
-from stream.join import OpenDecision
+from stream.join import ClickJoin, OpenDecision
 from stream.log import INPUT_TOPICS, Published, TopicPartition, UnitOfWork
 from stream.watermark import Watermarks
 
@@ -63,6 +67,8 @@ class Core:
     def poll(self, max_records: int | None = None, timeout_ms: int = 0) -> list[Impression]:
         """The impressions to decide now; takes in clicks and sets invalid records aside. To be followed by `publish`.
 
+        Their users go by the keys that are used inside, which are pseudonyms where those are on.
+
         Args:
             max_records: how many records to take at most; the setting `max_batch` by default.
             timeout_ms: how long to wait for a first record.
@@ -83,13 +89,15 @@ class Core:
             if partition is not None:
                 ts_ms = self._intake.take(record, partition)
                 if ts_ms is not None:
-                    self._watermarks.observe(TopicPartition(record.topic, record.partition), ts_ms)
-        return [impression for impression, _ in self._intake.pending]
+                    source = TopicPartition(record.topic, record.partition)
+                    self._watermarks.observe(source, ts_ms, record.timestamp_ms)
+        return [self.parts.pseudonyms.of_impression(impression) for impression, _ in self._intake.pending]
 
     def observe(self, impressions: Sequence[Impression]) -> Observation:
         """The observation of the impressions that `poll` returned."""
-        users = [impression.user_id for impression in impressions]
-        self._observation = self.parts.featurizer.observe(impressions, users, self.parts.interests)
+        owners = [self._partitions[number].users for _, number in self._intake.pending]
+        users = [(owner, impression.user_id) for owner, impression in zip(owners, impressions, strict=True)]
+        self._observation = self.parts.featurizer.observe(impressions, users)
         return self._observation
 
     def publish(self, decisions: Sequence[Decision], *, final: bool = False) -> list[Closed]:
@@ -112,6 +120,22 @@ class Core:
             raise
         return self._committed(decisions, outcomes, positions)
 
+    def restart(self) -> None:
+        """Forgets the batch at hand and sets the reader back, because it cannot be decided now; nothing is lost."""
+        self._start_again(self.parts.log.begin())
+
+    def outcome_frontier(self) -> dict[int, int]:
+        """The first outcome of each owned partition that is not committed yet."""
+        return {number: partition.outcomes_next for number, partition in self._partitions.items()}
+
+    def joins(self) -> dict[int, ClickJoin]:
+        """What is open in each owned partition; to be read only."""
+        return {number: partition.join for number, partition in sorted(self._partitions.items())}
+
+    def close(self) -> None:
+        """Saves what is to be kept of the users; safe to call twice."""
+        self.parts.users.close()
+
     def _start_again(self, unit: UnitOfWork) -> None:
         """Forgets what is not committed and sets the reader back; the next poll restores the partitions."""
         self._partitions.clear()
@@ -127,6 +151,7 @@ class Core:
             self._intake.drop(number)
         for number in sorted(owned - self._partitions.keys()):
             partition = restore(self.parts, number, self._intake, self.settings.attribution)
+            open_users(self.parts, number, partition)
             self._partitions[number] = partition
             self._watermarks.restore(number, partition.join.watermark_ms)
 
@@ -136,15 +161,18 @@ class Core:
         shown = []
         for (impression, number), decision, known in zip(pending, decisions, knew, strict=True):
             event = recommendation(
-                impression,
+                self.parts.pseudonyms.of_impression(impression),
                 decision,
                 knew=known,
                 encoder_version=self.parts.featurizer.encoder_version,
                 max_probabilities=self.settings.max_probabilities,
             )
-            shown.append((number, impression, self.parts.codec.encode(event)))
+            if event.user_id != impression.user_id:  # whoever shows it must know for whom it is
+                event = msgspec.structs.replace(event, user_id=impression.user_id)
+            value = self.parts.codec.encode(event)
+            shown.append((number, impression, value))
             partition = self._partitions[number]
-            self._intake.joined(partition.join.decide(event), partition)
+            self._intake.joined(partition.join.decide(event, value), partition)
         return shown
 
     def _close(self, *, final: bool) -> list[tuple[int, Outcome]]:
@@ -157,14 +185,16 @@ class Core:
         for number, partition in self._partitions.items():
             closed, orphans = partition.join.close_all() if final else partition.join.advance(marks[number])
             self.parts.meter.count("clicks", orphans, label="unknown")
+            self.parts.meter.count("forced_closes", partition.join.take_forced())
             outcomes += [(number, self._outcome(decision)) for decision in closed]
         return outcomes
 
     def _outcome(self, decision: OpenDecision) -> Outcome:
-        clicks = tuple(decision.clicks)
+        names = self.parts.pseudonyms
+        clicks = names.of_clicks(decision.clicks)
         return Outcome(
-            impression=decision.impression,
-            recommendation=decision.shown,
+            impression=names.of_impression(decision.impression),
+            recommendation=names.of_recommendation(decision.shown),
             rewards=slot_rewards(self.settings.reward, decision.shown, clicks),
             clicks=clicks,
             closed_ms=decision.impression.ts_ms + self.settings.attribution.window_ms,
@@ -202,7 +232,13 @@ class Core:
             Closed(outcome, position)
             for (_, outcome), position in zip(outcomes, positions[first : first + len(outcomes)], strict=True)
         ]
+        for each in closed:
+            partition = self._partitions[each.position.partition]
+            partition.outcomes_next = each.position.offset + 1
+            note_close(self.parts, partition, each.outcome)
         self._measure(decisions, closed)
+        for number, partition in self._partitions.items():
+            self.parts.users.committed(number, partition.users, partition.outcomes_next, space_of(self.parts))
         return closed
 
     def _measure(self, decisions: Sequence[Decision], closed: Sequence[Closed]) -> None:
@@ -211,8 +247,6 @@ class Core:
         meter.count("exploration", sum(1.0 - d.greedy_probability for d in decisions if d.greedy_probability))
         meter.count("outcomes", len(closed))
         for outcome in (each.outcome for each in closed):
-            if not outcome.clicks:
-                self.parts.interests.passed(outcome.impression.user_id, outcome.closed_ms)
             propensity = outcome.recommendation.slate[0].propensity
             if propensity is not None:
                 weight = 1.0 / (len(outcome.impression.candidates) * propensity)
@@ -220,5 +254,7 @@ class Core:
                 meter.count("rewarded", 1)
                 meter.count("uniform_weight", weight)
                 meter.count("uniform_reward", weight * outcome.rewards[0])
+        meter.level("users_known", sum(len(partition.users) for partition in self._partitions.values()))
         meter.level("open_decisions", self.open_decisions)
+        meter.level("open_bytes", sum(partition.join.open_bytes for partition in self._partitions.values()))
         meter.level("early_clicks", sum(partition.join.early for partition in self._partitions.values()))

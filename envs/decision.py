@@ -63,14 +63,19 @@ def recommendation(
     )
 
 
-def logged_recommendation(impression: Impression) -> Recommendation:
-    """The decision that another policy took, as the impression logs it: of strategy `logged`, never published."""
+def logged_recommendation(impression: Impression, user: str) -> Recommendation:
+    """The decision that another policy took, as the impression logs it: of strategy `logged`, never published.
+
+    Args:
+        impression: one that carries `logged`.
+        user: the key by which its user goes inside, from which the decision's id follows.
+    """
     logged = impression.logged
     if logged is None:
         raise ValueError(f"impression {impression.impression_id!r} must carry `logged`; got None")
     propensities = logged.propensities or (None,) * len(logged.item_ids)
     return Recommendation(
-        decision_id=decision_id(impression.user_id, impression.impression_id),
+        decision_id=decision_id(user, impression.impression_id),
         impression_id=impression.impression_id,
         user_id=impression.user_id,
         ts_ms=impression.ts_ms,

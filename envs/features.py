@@ -101,15 +101,15 @@ class Featurizer:
                     _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 
-    def observe(self, impressions: Sequence[Impression], users: Sequence[str], interests: Interests) -> Observation:
-        """The observation of B impressions, whose users are known to `interests` by the keys `users`."""
+    def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Interests, str]]) -> Observation:
+        """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
         layout = self.settle(impressions)
         context_BC = self._contexts([impression.context for impression in impressions])
         candidates_ND = self._candidates([c for impression in impressions for c in impression.candidates])
         about_BE = context_BC[:, : layout.text] if layout.text else np.zeros((len(impressions), 0), np.float32)
         knew = tuple(
             interests.read(user, impression.ts_ms, about_E)
-            for user, impression, about_E in zip(users, impressions, about_BE, strict=True)
+            for (interests, user), impression, about_E in zip(users, impressions, about_BE, strict=True)
         )
         return Observation(
             context_BC=context_BC,
@@ -133,6 +133,13 @@ class Featurizer:
             reward_R=np.array([outcome.rewards[index] for outcome, index in slots], dtype=np.float32),
             propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
         )
+
+    @property
+    def interest_space(self) -> str:
+        """Names the space of interest vectors: encoder and length. Vectors of two spaces must not be mixed."""
+        layout = self._layout or self._lay_out([])
+        read = self._encoder.version if self._encoder is not None and layout.text else "features"
+        return f"{read}/{layout.interest}"
 
     def item_vector(self, candidate: Candidate) -> Floats:
         """The vector of an item in the space of interests."""

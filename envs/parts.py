@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from envs.features import Featurizer
-from envs.protocols import Interests
+from envs.protocols import UserStores
 from envs.reward import RewardSettings
 from stream.codec import Codec, JsonCodec
+from stream.identity import Pseudonyms
 from stream.log import EventLog
 from stream.meter import Meter
 from stream.settings import AttributionSettings, Section
@@ -31,18 +32,20 @@ class Parts:
     Attributes:
         log: the agent's side of a log.
         featurizer: builds observations.
-        interests: the store of users.
+        users: where the users of each partition are kept.
         meter: counts what happens.
         clock: processing time in milliseconds.
         supply: makes the world in this process show up to n more impressions; returns how many came, 0 at its end.
             None where the world is elsewhere.
         codec: the wire format.
+        pseudonyms: by which keys users go inside and in the outcomes.
     """
 
     log: EventLog
     featurizer: Featurizer
-    interests: Interests
+    users: UserStores
     meter: Meter
     clock: Callable[[], int]
     supply: Callable[[int], int] | None = None
     codec: Codec = field(default_factory=JsonCodec)
+    pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms(None))

@@ -30,16 +30,46 @@ class Encoder(Protocol):
 
 
 class Interests(Protocol):
-    """What is known of users: a bounded store, updated with every joined click and every close."""
+    """What is known of the users of one partition. Users and decisions go by the keys that are used inside."""
 
-    def read(self, user_id: str, ts_ms: int, about_E: Floats) -> Knew:
+    def read(self, user: str, ts_ms: int, about_E: Floats) -> Knew:
         """What is known of a user now, with the interest that is closest to `about_E` weighing most."""
         ...
 
-    def clicked(self, user_id: str, ts_ms: int, item_E: Floats) -> None:
-        """Takes in a joined click."""
+    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> None:
+        """Takes in a click that was joined to an open decision; it counts at once, until the decision closes."""
         ...
 
-    def passed(self, user_id: str, ts_ms: int) -> None:
-        """Takes in a decision that closed without a click."""
+    def closed(self, user: str, decision: str, clicks: Sequence[tuple[int, Floats]]) -> int:
+        """Settles a decision: its clicks, by time, as (time, item), or that there was none.
+
+        Returns:
+            How many users had to be forgotten to stay within the bound.
+        """
+        ...
+
+    def __len__(self) -> int:
+        """Users that something is settled of."""
+        ...
+
+
+class UserStores(Protocol):
+    """Where the users of each partition are found when a runner gets it, and kept while it has it."""
+
+    def open(self, partition: int, end: int, space: str) -> tuple[Interests, int]:
+        """The users of a partition as last saved, and the first outcome that they do not hold yet.
+
+        Args:
+            partition: its number.
+            end: the offset after the last outcome of the partition; what was saved beyond it is left out.
+            space: names the space of the interest vectors; what was saved in another one is left out.
+        """
+        ...
+
+    def committed(self, partition: int, interests: Interests, outcomes_next: int, space: str) -> None:
+        """Told after each commit: the users as they are with all outcomes before `outcomes_next`; may save them."""
+        ...
+
+    def close(self) -> None:
+        """Saves what was told last and is not saved yet; safe to call twice."""
         ...

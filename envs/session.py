@@ -7,7 +7,8 @@ from typing import Any
 from envs.core import Core
 from envs.features import Featurizer
 from envs.parts import Parts
-from envs.protocols import Interests
+from envs.protocols import UserStores
+from stream.identity import Pseudonyms
 from stream.log import EventLog
 from stream.meter import Meter
 
@@ -20,25 +21,28 @@ class Share:
         index: of the runner, from 0.
         count: of all runners.
         featurizer: with the runner's encoder.
-        interests: the runner's store of users.
+        users: the runner's stores of users.
         meter: the runner's.
+        pseudonyms: by which keys users go inside.
     """
 
     index: int
     count: int
     featurizer: Featurizer
-    interests: Interests
+    users: UserStores
     meter: Meter
+    pseudonyms: Pseudonyms = field(default_factory=lambda: Pseudonyms(None))
 
     def parts(self, log: EventLog, clock: Callable[[], int], supply: Callable[[int], int] | None = None) -> Parts:
         """The parts of a core over a log; see `Parts` for clock and supply."""
         return Parts(
             log=log,
             featurizer=self.featurizer,
-            interests=self.interests,
+            users=self.users,
             meter=self.meter,
             clock=clock,
             supply=supply,
+            pseudonyms=self.pseudonyms,
         )
 
 

@@ -13,16 +13,20 @@ import msgspec
 from stream.codec import SCHEMA_HEADER
 from stream.events import MAX_CANDIDATES, SCHEMA_VERSION, Click, DeadLetter, Event, Impression, Outcome, Recommendation
 from stream.log import INPUT_TOPICS, OUTPUT_TOPICS, Topic
+from stream.rules import CONTROLS, LAST_CLOSE_MS, LAST_MS, MAX_FEATURES, MAX_ID
 
 _EVENTS: tuple[type[Event], ...] = (Impression, Click, Recommendation, Outcome)
-_ID = {"minLength": 1}
-_TIME = {"minimum": 1, "maximum": 2**53 - 1}
+_NAME = {"maxLength": MAX_ID, "pattern": f"^[^{CONTROLS}]*$"}
+_ID = {"minLength": 1, **_NAME}
+_TIME = {"minimum": 1, "maximum": LAST_MS}
+_FEATURES = {"maxItems": MAX_FEATURES}
 _PROPENSITY = {"exclusiveMinimum": 0, "maximum": 1}
 _SOME = {"minItems": 1}
 _DISTINCT = {"minItems": 1, "uniqueItems": True}
 _RULES: dict[str, dict[str, dict[str, Any]]] = {
-    "Candidate": {"item_id": _ID},
-    "Logged": {"item_ids": _DISTINCT, "propensities": _PROPENSITY},
+    "Context": {"features": _FEATURES},
+    "Candidate": {"item_id": _ID, "features": _FEATURES},
+    "Logged": {"item_ids": _DISTINCT, "propensities": _PROPENSITY, "policy": _NAME},
     "Impression": {
         "impression_id": _ID,
         "user_id": _ID,
@@ -30,7 +34,7 @@ _RULES: dict[str, dict[str, dict[str, Any]]] = {
         "candidates": {"minItems": 1, "maxItems": MAX_CANDIDATES},
         "slots": {"minimum": 1, "maximum": MAX_CANDIDATES},
     },
-    "Click": {"impression_id": _ID, "user_id": _ID, "item_id": _ID, "kind": _ID, "ts_ms": _TIME},
+    "Click": {"impression_id": _ID, "user_id": _ID, "item_id": _ID, "kind": _ID, "ts_ms": _TIME, "click_id": _NAME},
     "Slot": {"item_id": _ID, "propensity": _PROPENSITY},
     "Recommendation": {
         "decision_id": _ID,
@@ -41,7 +45,7 @@ _RULES: dict[str, dict[str, dict[str, Any]]] = {
         "slate_propensity": _PROPENSITY,
         "probabilities": _PROPENSITY,
     },
-    "Outcome": {"closed_ms": _TIME},
+    "Outcome": {"closed_ms": {"minimum": 1, "maximum": LAST_CLOSE_MS}},
 }
 _BEYOND = {
     "Logged": "One propensity for each item, where they are given.",
@@ -54,10 +58,10 @@ _CHANNELS: dict[Topic, tuple[type[msgspec.Struct], str]] = {
     "clicks": (Click, "Feedback on what was shown. Keyed by user_id, with as many partitions as impressions."),
     "recommendations": (Recommendation, "What the agent decided, once for each impression, in its partition number."),
     "outcomes": (Outcome, "Closed decisions with their rewards: enough to train and to replay."),
-    "dead-letters": (DeadLetter, "Records that could not be used: the bytes as they were, the reason in headers."),
+    "dead-letters": (DeadLetter, "Records that could not be used: their bytes, the reason in headers."),
 }
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
-_STRINGS = {"minLength"}
+_STRINGS = {"minLength", "maxLength", "pattern"}
 
 
 def asyncapi_document() -> dict[str, Any]:
@@ -118,7 +122,9 @@ def _message(kind: type[msgspec.Struct]) -> dict[str, Any]:
     summary = (inspect.getdoc(kind) or "").splitlines()[0]
     if kind is DeadLetter:
         names = ("topic", "partition", "offset", "reason")
-        headers = {"type": "object", "required": list(names), "properties": {n: {"type": "string"} for n in names}}
+        texts: dict[str, Any] = {name: {"type": "string"} for name in names}
+        whole = {"type": "string", "description": "Length of the whole value, where only its first part is kept."}
+        headers = {"type": "object", "required": list(names), "properties": texts | {"truncated": whole}}
         return {
             "name": kind.__name__,
             "summary": summary,

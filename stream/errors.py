@@ -6,6 +6,8 @@ StreamError
 ├── LogFullError         the bounded log is at its capacity
 ├── LogUnavailableError  the log did not answer within its deadline
 ├── TopicError      topics are missing, or not as the agent needs them
+├── AccessError     the log knows who we are and refuses: a right is missing
+├── SecretError     a file of a secret cannot be read
 └── CommitFailedError    a unit of work was not committed; nothing of it is visible
 """
 
@@ -36,3 +38,11 @@ class CommitFailedError(StreamError):
 
 class TopicError(StreamError):
     """Topics are missing, or not as the agent needs them."""
+
+
+class AccessError(StreamError):
+    """The log knows who we are and refuses; the message names the right that is missing. Trying again is no use."""
+
+
+class SecretError(StreamError):
+    """A file of a secret cannot be read; the message never shows what it holds."""

@@ -6,12 +6,18 @@ Times are milliseconds of event time since the epoch. All structs are frozen, th
 import msgspec
 
 from stream.errors import EventError
+from stream.reason import shown
 from stream.rules import (
+    are_features,
+    require_close,
     require_distinct,
     require_distribution,
+    require_features,
     require_finite,
     require_id,
+    require_name,
     require_propensity,
+    require_text,
     require_time,
 )
 
@@ -31,7 +37,9 @@ class Context(Event, frozen=True, kw_only=True):
     attributes: dict[str, str] | None = None
 
     def __post_init__(self) -> None:
-        require_finite("context.features", self.features or ())
+        require_text("context.text", self.text)
+        if self.features:
+            require_features("context.features", self.features)
 
 
 class Candidate(Event, frozen=True, kw_only=True):
@@ -44,8 +52,10 @@ class Candidate(Event, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         require_id("candidate.item_id", self.item_id)
-        if self.features:
-            require_finite(f"candidate {self.item_id!r} features", self.features)
+        if self.text is not None and not self.text.isascii():
+            require_text("candidate.text", self.text)
+        if self.features and not are_features(self.features):
+            require_features(f"candidate {self.item_id!r} features", self.features)
 
 
 class Logged(Event, frozen=True, kw_only=True):
@@ -59,6 +69,7 @@ class Logged(Event, frozen=True, kw_only=True):
         require_distinct("logged.item_ids", self.item_ids)
         if not self.item_ids:
             raise EventError("logged.item_ids must not be empty; got ()")
+        require_name("logged.policy", self.policy)
         if self.propensities is not None:
             if len(self.propensities) != len(self.item_ids):
                 raise EventError(
@@ -91,10 +102,12 @@ class Impression(Event, frozen=True, kw_only=True):
         if len(items) != count:
             require_distinct("impression.candidates item_id", [c.item_id for c in self.candidates])
         if not 1 <= self.slots <= count:
-            raise EventError(f"impression.slots must be 1 to the number of candidates ({count}); got {self.slots}")
+            raise EventError(
+                f"impression.slots must be 1 to the number of candidates ({count}); got {shown(self.slots)}"
+            )
         for item_id in self.logged.item_ids if self.logged else ():
             if item_id not in items:
-                raise EventError(f"logged.item_ids must be among the candidates; got {item_id!r}")
+                raise EventError(f"logged.item_ids must be among the candidates; got {shown(item_id)}")
 
 
 class Click(Event, frozen=True, kw_only=True):
@@ -115,6 +128,8 @@ class Click(Event, frozen=True, kw_only=True):
         require_id("click.kind", self.kind)
         require_time("click.ts_ms", self.ts_ms)
         require_finite("click.value", (self.value,))
+        if self.click_id is not None:
+            require_name("click.click_id", self.click_id)
 
 
 class Slot(Event, frozen=True, kw_only=True):
@@ -202,7 +217,7 @@ class Outcome(Event, frozen=True, kw_only=True):
                 f"for {len(self.recommendation.slate)} slots"
             )
         require_finite("outcome.rewards", self.rewards)
-        require_time("outcome.closed_ms", self.closed_ms)
+        require_close("outcome.closed_ms", self.closed_ms)
         if self.impression.impression_id != self.recommendation.impression_id:
             raise EventError(
                 f"outcome.recommendation must be of its impression {self.impression.impression_id!r}; "
@@ -211,10 +226,18 @@ class Outcome(Event, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that could not be used, as it was, with the place it came from and the reason."""
+    """A record that could not be used, with the place it came from and the reason.
+
+    Attributes:
+        value: the record's value as it was; of a very long one the first part.
+        topic, partition, offset: where the record lies.
+        reason: why it could not be used, for a person: one short line.
+        truncated: length of the whole value in bytes, where `value` is only its first part.
+    """
 
     value: bytes
     topic: str
     partition: int
     offset: int
     reason: str
+    truncated: int | None = None

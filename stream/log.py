@@ -47,13 +47,17 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         next: the first offset not yet processed, by input topic.
-        low: the first offset that rebuilding the open decisions needs, by topic (inputs and recommendations).
+        low: the first offset that rebuilding the open decisions needs, by topic (inputs and recommendations), and
+            the first outcome that this commit may not cover.
         watermark_ms: the watermark at the commit; 0 before the first event.
+        closed_ms: all decisions whose window ends by then have closed as well, some of them before their time; 0
+            where that is not above the watermark.
     """
 
     next: dict[str, int]
     low: dict[str, int] = {}
     watermark_ms: int = 0
+    closed_ms: int = 0
 
 
 class Published(NamedTuple):

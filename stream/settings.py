@@ -25,5 +25,10 @@ class AttributionSettings(Section):
     out_of_order_ms: int = Field(1_000, ge=0, description="how far behind the newest event the watermark stays")
     max_skew_ms: int = Field(60_000, ge=0, description="an event further ahead of its record's time is a dead letter")
     idle_ms: int = Field(5_000, ge=1, description="processing time without events after which a partition is idle")
-    max_open: int = Field(1_000_000, ge=1, description="open decisions of a partition; the oldest closes past it")
-    max_early: int = Field(100_000, ge=1, description="early clicks of a partition; the next is dropped past it")
+    max_open_bytes: int = Field(
+        268_435_456, ge=1, description="memory for the open decisions of a partition; the oldest closes past it"
+    )
+    max_early_bytes: int = Field(
+        33_554_432, ge=1, description="memory for the early clicks of a partition; the next is dropped past it"
+    )
+    max_clicks: int = Field(100, ge=1, le=130, description="clicks joined to one decision; later ones are dropped")

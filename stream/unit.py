@@ -68,8 +68,11 @@ def advance(before: Progress | None, now: Progress) -> Progress:
     """The progress after a commit.
 
     >>> advance(Progress(next={"clicks": 3}, watermark_ms=1), Progress(next={"impressions": 5}, watermark_ms=2))
-    Progress(next={'clicks': 3, 'impressions': 5}, low={}, watermark_ms=2)
+    Progress(next={'clicks': 3, 'impressions': 5}, low={}, watermark_ms=2, closed_ms=0)
     """
     return Progress(
-        next={**(before.next if before else {}), **now.next}, low=dict(now.low), watermark_ms=now.watermark_ms
+        next={**(before.next if before else {}), **now.next},
+        low=dict(now.low),
+        watermark_ms=now.watermark_ms,
+        closed_ms=now.closed_ms,
     )

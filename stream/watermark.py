@@ -1,6 +1,7 @@
 """The watermark: the event time up to which all events of a partition are taken to have arrived. It never recedes.
 
-Per partition it follows the slowest input topic, `out_of_order_ms` behind the newest event read from it. A topic
+Per partition it follows the slowest input topic, `out_of_order_ms` behind the newest event read from it, and never the
+clock of a sender beyond that of the log: an event from the future counts at the time of its record. A topic
 that has been read to its end holds nothing back (rare clicks must not stall the windows). A partition without new
 events follows the others; when all of them idle, processing time moves it on.
 """
@@ -15,7 +16,7 @@ class Watermarks:
     """The watermarks of all owned partitions, in milliseconds of event time; 0 before the first event.
 
     >>> marks = Watermarks(AttributionSettings(out_of_order_ms=100), clock=lambda: 0)
-    >>> marks.observe(TopicPartition("impressions", 0), 5_000)
+    >>> marks.observe(TopicPartition("impressions", 0), ts_ms=5_000, logged_ms=5_010)
     >>> marks.advance({0}, behind={TopicPartition("clicks", 0)})[0]     # clicks wait unread: hold
     0
     >>> marks.advance({0}, behind=set())[0]                             # all is read
@@ -30,8 +31,16 @@ class Watermarks:
         self._moved_ms: dict[int, int] = {}
         self._ticked_ms = clock()
 
-    def observe(self, source: TopicPartition, ts_ms: int) -> None:
-        """Takes note of an event's time."""
+    def observe(self, source: TopicPartition, ts_ms: int, logged_ms: int) -> None:
+        """Takes note of an event's time.
+
+        Args:
+            source: where it was read.
+            ts_ms: when it happened, as its sender says.
+            logged_ms: the log's own time of its record. The earlier of the two counts, so that one sender whose clock
+                is ahead closes nobody's window.
+        """
+        ts_ms = min(ts_ms, logged_ms)
         if ts_ms > self._newest.get(source, 0):
             self._newest[source] = ts_ms
         self._moved_ms[source.partition] = self._clock()

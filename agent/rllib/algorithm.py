@@ -1,41 +1,61 @@
 """The algorithm: drain the runners, learn, hand out new weights. Decisions never wait for it."""
 
-from collections import defaultdict, deque
+import logging
+from collections import defaultdict
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
+from agent.checkpoint import Checkpoint
 from agent.deciding import Resolved
-from agent.errors import AgentError
+from agent.errors import AgentError, EncoderError
+from agent.history import History
+from agent.learned import Learned
+from agent.learning import Learning
+from agent.ledger import Ledger
 from agent.rllib.config import BanditConfig
+from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
+from stream.errors import StreamError
 from stream.meter import Tally
 
 _LONGEST_WAIT_S = 0.25
 _UPDATES_A_STEP = 4
+_FETCH_OUTCOMES = 1_024
+_RETRY_S = 1.0
 _SYNC_S = 10.0
+_WIND_DOWN_S = 5.0
 _POSITIONS = "positions"
+_LEARNED = "learned"
 _LEARNER = -1
+_log = logging.getLogger("streambandit.learner")
 
 
 class BanditAlgorithm(Algorithm):
     """Ties runners and learner. One training step: drain, up to four updates, one hand-out of weights.
 
-    An update takes `update_rows` resolved rows, or what there is after 250 ms.
+    An update takes `update_rows` resolved rows, or what there is after 250 ms; the rows of one outcome stay together.
+    The state that a restart needs is `checkpoint` and `restore`. RLlib's own `save_to_path` and `restore_from_path`
+    work as well, but reading what they wrote UNPICKLES it, which runs whatever code a forged file holds: use them
+    only for files that nobody else could have written.
 
     Attributes:
         worlds: what each runner's world says of itself, by the runner's index.
         ended: indices of the runners from which nothing more will come.
         learner_metrics: of the last update: loss, rows, refreshed.
         encoder_actors: handles that keep the encoders alive as long as this.
+        history: the log, as the driver reads it; None where it lives in the runners' processes.
+        ledger: what was handed over, and what of it is learned.
     """
 
     worlds: dict[int, dict[str, Any]]
     ended: set[int]
     learner_metrics: dict[str, float]
     encoder_actors: list[Any]
+    history: History | None
+    ledger: Ledger
 
     @classmethod
     def get_default_config(cls) -> BanditConfig:
@@ -47,98 +67,176 @@ class BanditAlgorithm(Algorithm):
         self.worlds, self.ended, self.learner_metrics = {}, set(), {"loss": 0.0, "rows": 0.0, "refreshed": 0.0}
         self.runner_version, self.encoder_actors = "0.0", []
         self._tallies: dict[int, Tally] = defaultdict(Tally)
-        self._waiting: deque[Resolved] = deque()
-        self._positions: dict[int, int] = {}
+        self._refetch = Refetch(config, self._tallies[_LEARNER])
+        self.history = config.open_history() if config.open_history is not None else None
+        self.ledger = Ledger(self._tallies[_LEARNER], self.history, self._refetch)
+        self._winding_down = False
+        self._retry_s = float("-inf")
         super().setup(config)
         self._updated_s = self._now()
 
     @property
+    def learning(self) -> Learning:
+        """The learner's state beside RLlib's."""
+        learning: Learning = self.learner_group._learner.learning_of(DEFAULT_MODULE_ID)
+        return learning
+
+    @property
     def version(self) -> str:
         """`epoch.n` of the learner's weights."""
-        policy = self.learner_group._learner.module[DEFAULT_MODULE_ID].policy
-        return str(policy.version)
+        return self.learning.policy.version
 
     @property
     def finished(self) -> bool:
         """Whether all runners have ended and all that they resolved is learned."""
-        return self._all_ended() and not self._waiting
+        return self._all_ended() and not self.ledger
 
     def take_tallies(self) -> dict[int, Tally]:
         """What each runner counted since the last call, by its index, and the learner under the index -1."""
         return {index: tally.take() for index, tally in self._tallies.items()}
 
     def training_step(self) -> None:
-        """Drains the runners; learns what is due; hands out the weights."""
-        results = self.env_runner_group.foreach_env_runner(
-            "sample",
-            local_env_runner=self.config.num_env_runners == 0,
-            timeout_seconds=self.config.sample_timeout_s,
-        )
-        for report in results:
-            self._take(report)
+        """Drains the runners; reads from the log what they did not hand over; learns what is due; hands out weights."""
+        self._drain()
+        if self.learn_due(less=self._all_ended()):
+            self.hand_out_weights()
+
+    def learn_due(self, *, less: bool) -> int:
+        """Some updates, if so many are due; returns how many.
+
+        Args:
+            less: whether an update may be made of fewer rows than usual at once.
+        """
+        self._fill()
         updates = 0
-        while updates < _UPDATES_A_STEP and (resolved := self._due()) is not None:
+        while updates < _UPDATES_A_STEP:
+            waited = self._now() - self._updated_s >= _LONGEST_WAIT_S
+            resolved = self.ledger.take(self.config.agent.update_rows, less=less or waited)
+            if resolved is None:
+                break
             self._update(resolved)
             updates += 1
-        if updates:
-            self.env_runner_group.sync_weights(
-                from_worker_or_learner_group=self.learner_group, timeout_seconds=_SYNC_S, inference_only=True
-            )
+        self._tallies[_LEARNER].level("learner_rows_waiting", self.ledger.rows)
+        return updates
+
+    def hand_out_weights(self) -> None:
+        """Gives the learner's weights to every runner."""
+        self.env_runner_group.sync_weights(
+            from_worker_or_learner_group=self.learner_group, timeout_seconds=_SYNC_S, inference_only=True
+        )
+
+    def start_with_weights(self) -> None:
+        """Gives the learner's weights to every runner, and makes sure that they have them, before the first step.
+
+        Raises:
+            AgentError: a runner did not take them.
+        """
+        self.hand_out_weights()
+        versions = self.env_runner_group.foreach_env_runner(
+            lambda runner: runner.module.version, local_env_runner=False, timeout_seconds=self.config.sample_timeout_s
+        )
+        if set(versions) - {self.version} or len(versions) < int(self.config.num_env_runners):
+            raise AgentError(f"every runner must start with version {self.version}; got {versions}")
+
+    def count(self, name: str, amount: float, label: str) -> None:
+        """Counts something among the learner's counts."""
+        self._tallies[_LEARNER].count(name, amount, label)
+
+    def wind_down(self) -> None:
+        """Lets the runners end after the micro-batch at hand; further steps take in and learn what is left."""
+        self._winding_down = True
+
+    def checkpoint(self) -> Checkpoint:
+        """Settled state as it is between two updates."""
+        return Checkpoint.of(self.learning, self.ledger.positions, self.ledger.learned, self._refetch.encoder_version)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Takes back what `checkpoint` gave, into the learner; the caller raises the epoch and hands the weights out.
+
+        Raises:
+            CheckpointError: it is of other settings.
+        """
+        checkpoint.restore_into(self.learning, self._refetch.encoder_version)
+        self.ledger.restore(checkpoint.state.positions, checkpoint.state.learned)
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """RLlib's, with a count: runners that died and are back, with the weights of now."""
+        restored: list[int] = super().restore_env_runners(env_runner_group)
+        for index in restored:
+            self._tallies[_LEARNER].count("runner_restarts")
+            _log.warning("runner %d died and is back", index)
+        return restored
+
+    def cleanup(self) -> None:
+        """Ends runners and learner, and closes the log."""
+        super().cleanup()
+        if self.history is not None:
+            self.history.close()
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, and the next outcome of each partition to learn."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
-        state[_POSITIONS] = dict(self._positions)
+        state[_POSITIONS] = dict(self.ledger.positions)
+        state[_LEARNED] = self.ledger.learned
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Takes back what `get_state` gave."""
         super().set_state(state)
-        self._positions = {int(number): offset for number, offset in state.get(_POSITIONS, {}).items()}
+        positions = {int(number): offset for number, offset in state.get(_POSITIONS, {}).items()}
+        self.ledger.restore(positions, state.get(_LEARNED, Learned()))
 
     def _now(self) -> float:
         if self.config.timer is None:
             raise AgentError("BanditConfig.streaming must be called; got no timer")
         return float(self.config.timer())
 
+    def _drain(self) -> None:
+        """Takes what runners hold, as far as there is room: who cannot hand over waits, and nothing is lost."""
+        runners = [index for index in self._indices() if index not in self.ended]
+        if self._all_ended():
+            return
+        room = max(self.config.queue_rows - self.ledger.rows, 0) // max(len(runners), 1)
+        results = self.env_runner_group.foreach_env_runner(
+            "sample",
+            kwargs={"room": room, "wind_down": self._winding_down},
+            local_env_runner=self.config.num_env_runners == 0,
+            remote_worker_ids=runners,
+            timeout_seconds=_WIND_DOWN_S if self._winding_down else self.config.sample_timeout_s,
+        )
+        for report in results:
+            self._take(report)
+        if self._winding_down and self.history is not None:  # what a dead one committed is read from the log
+            self.ended |= set(runners) - set(self.env_runner_group.healthy_env_runner_ids())
+
     def _take(self, report: RunnerReport) -> None:
-        self._tallies[report.index].merge(report.tally)
-        if report.world:
-            self.worlds[report.index] = report.world
+        handover = report.handover
+        self._tallies[report.index].merge(handover.tally)
+        if handover.world:
+            self.worlds[report.index] = handover.world
         self.runner_version = report.version
-        if report.resolved is not None:
-            fresh = self._refuse_repeats(report.resolved)
-            if len(fresh):
-                self._waiting.append(fresh)
+        self.ledger.receive(handover.resolved, handover.spans)
         if report.failure is not None:
             raise AgentError(f"runner {report.index} must go on deciding; got {report.failure}")
         if report.ended:
             self.ended.add(report.index)
 
-    def _refuse_repeats(self, resolved: Resolved) -> Resolved:
-        """What was not seen yet; outcomes of a partition come in the order of their offsets."""
-        fresh_R = resolved.offset_R >= [self._positions.get(int(number), 0) for number in resolved.partition_R]
-        self._tallies[_LEARNER].count("outcomes_refused", float((~fresh_R).sum()))
-        for number, offset in zip(resolved.partition_R.tolist(), resolved.offset_R.tolist(), strict=True):
-            self._positions[number] = max(self._positions.get(number, 0), offset + 1)
-        return resolved if fresh_R.all() else resolved.where(fresh_R)
-
-    def _due(self) -> Resolved | None:
-        rows = sum(map(len, self._waiting))
-        enough = self.config.agent.update_rows
-        waited = self._now() - self._updated_s >= _LONGEST_WAIT_S
-        if not rows or (rows < enough and not waited and not self._all_ended()):
-            return None
-        everything = Resolved.concatenate(list(self._waiting))
-        self._waiting.clear()
-        if rows > enough:
-            self._waiting.append(everything[enough:])
-        return everything[:enough]
+    def _fill(self) -> None:
+        """Reads missing outcomes from the log, a part at a time; where that fails, it is tried again a little later."""
+        if not self.ledger.missing or self.ledger.rows >= self.config.queue_rows or self._now() < self._retry_s:
+            return
+        try:
+            self.ledger.fill(_FETCH_OUTCOMES)
+        except (StreamError, EncoderError) as error:
+            self._tallies[_LEARNER].count("log_errors", label=type(error).__name__)
+            _log.warning("outcomes cannot be read from the log yet: %s", error)
+            self._retry_s = self._now() + _RETRY_S
 
     def _update(self, resolved: Resolved) -> None:
         started_s = self._now()
         batch = SampleBatch(resolved.rows.columns())
         result = self.learner_group.update(batch=MultiAgentBatch({DEFAULT_MODULE_ID: batch}, len(resolved)))
+        self.ledger.learnt(resolved)
         learned = result[0][DEFAULT_MODULE_ID]
         self.learner_metrics = {name: float(learned[name].peek()) for name in self.learner_metrics}
         self.metrics.log_value("mean_reward", float(resolved.rows.reward_R.mean()), window=20)
@@ -147,6 +245,9 @@ class BanditAlgorithm(Algorithm):
         self._tallies[_LEARNER].count("learner_rows", len(resolved))
         self._tallies[_LEARNER].observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
         self._tallies[_LEARNER].level("learner_loss", self.learner_metrics["loss"])
+
+    def _indices(self) -> range:
+        return range(1, int(self.config.num_env_runners) + 1)
 
     def _all_ended(self) -> bool:
         return len(self.ended) >= max(int(self.config.num_env_runners), 1)

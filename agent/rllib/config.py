@@ -10,6 +10,8 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from agent.deciding import Ending
+from agent.errors import AgentError
+from agent.history import OpenHistory
 from agent.rllib.learner import BanditLearner
 from agent.rllib.module import BanditModule
 from agent.rllib.runner import StreamRunner
@@ -17,7 +19,7 @@ from agent.settings import AgentSettings
 from envs.features import Layout
 from envs.session import OpenSession
 
-_MORE = ("run_seed", "encoders", "queue_batches", "ending")
+_MORE = ("run_seed", "encoders", "queue_rows", "ending", "open_history", "prepare")
 
 
 class BanditConfig(AlgorithmConfig):
@@ -31,8 +33,10 @@ class BanditConfig(AlgorithmConfig):
         self.timer: Callable[[], float] | None = None
         self.run_seed = 0
         self.encoders: tuple[str, ...] = ()
-        self.queue_batches = 4_096
+        self.queue_rows = 8_192
         self.ending = Ending()
+        self.open_history: OpenHistory | None = None
+        self.prepare: Callable[[], None] | None = None
         self.env_runners(
             env_runner_cls=StreamRunner,
             num_env_runners=1,
@@ -63,8 +67,10 @@ class BanditConfig(AlgorithmConfig):
             open_session: opens a runner's share of the log; picklable.
             timer: seconds from an arbitrary start.
             more: `run_seed`: every draw follows from it. `encoders`: names of the encoder actors, in process without.
-                `queue_batches`: micro-batches that a runner holds for the learner before decisions wait for it.
-                `ending`: when the runners end by themselves.
+                `queue_rows`: rows that a runner holds for the learner, and the learner for itself, before decisions
+                wait. `ending`: when the runners end by themselves. `open_history`: opens the log for the driver, to
+                read what a runner did not hand over; picklable, None where the log lives in the runner's process.
+                `prepare`: called in each runner's process when it starts.
         """
         self.agent, self.layout, self.open_session, self.timer = agent, layout, open_session, timer
         for name, value in more.items():
@@ -74,6 +80,19 @@ class BanditConfig(AlgorithmConfig):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (layout.context_total,), np.float32)
         self.action_space: gymnasium.Space[Any] = gymnasium.spaces.Discrete(1_000)
         return self
+
+    def validate(self) -> None:
+        """RLlib's checks, and ours.
+
+        Raises:
+            AgentError: a remote learner is asked for.
+        """
+        super().validate()
+        if self.num_learners:
+            raise AgentError(
+                f"num_learners must be 0; got {self.num_learners}. The learner runs in the driver's process: its "
+                f"checkpoints and the positions that it has learned belong together"
+            )
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The bandit module, built from settings and layout."""

@@ -22,6 +22,10 @@ class BanditLearner(TorchLearner):
         self._learnings = {module_id: Learning(self.module[module_id].policy) for module_id in self.module.keys()}  # noqa: SIM118 - a module, not a dict
         self._rows: dict[str, Rows] = {}
 
+    def learning_of(self, module_id: str) -> Learning:
+        """What a policy learns with."""
+        return self._learnings[module_id]
+
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """An optimiser where the module has weights to learn by gradient; the expert has none."""
         if self.get_parameters(self.module[module_id]):

@@ -1,10 +1,8 @@
 """What a runner hands to the driver at each call."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from agent.deciding import Resolved
-from stream.meter import Tally
+from agent.rllib.handover import Handover
 
 
 @dataclass(frozen=True)
@@ -13,18 +11,14 @@ class RunnerReport:
 
     Attributes:
         index: of the runner.
-        resolved: what closed, committed and in order; None where nothing did.
-        tally: everything counted.
+        handover: rows that closed, committed and in order, with the spans they cover; and everything counted.
         version: `epoch.n` of the weights that decide now.
-        world: what the world in the runner's process says of itself.
-        ended: no more decisions will come from it.
+        ended: no more decisions will come from it, and nothing of it waits.
         failure: why it ended, where that was no end in order.
     """
 
     index: int
-    resolved: Resolved | None
-    tally: Tally
+    handover: Handover
     version: str
-    world: dict[str, Any]
     ended: bool
     failure: str | None

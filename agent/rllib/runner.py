@@ -1,8 +1,7 @@
 """The runner: decides on a thread of its own; RLlib's calls only drain what closed and bring new weights."""
 
+import logging
 import threading
-from dataclasses import dataclass
-from queue import Empty, Full, Queue
 from typing import Any
 
 import ray
@@ -14,28 +13,19 @@ from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 from agent.deciding import DecidingLoop, Resolved
-from agent.encoder.actors import served_encoder
-from agent.encoder.cache import CachedEncoder
-from agent.encoder.local import local_encoder
-from agent.errors import AgentError
-from agent.interests import InterestStore
+from agent.errors import AgentError, EncoderError
+from agent.rllib.handover import Handover, HandoverQueue
+from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
+from agent.user_snapshots import UserStores
 from envs.features import Featurizer
 from envs.session import Session, Share
-from stream.errors import StreamError
+from stream.errors import AccessError, StreamError
 from stream.meter import Tally
 
 _STOP_S = 10.0
 _WAIT_S = 0.05
-
-
-@dataclass(frozen=True)
-class Handover:
-    """What the deciding thread passes on: what closed, and what it counted since the last time."""
-
-    resolved: Resolved | None
-    tally: Tally
-    world: dict[str, Any]
+_log = logging.getLogger("streambandit.runner")
 
 
 class StreamRunner(EnvRunner, Checkpointable):
@@ -53,6 +43,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._loop: DecidingLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._winding_down = threading.Event()
         self._lock = threading.Lock()
         self._new_weights: dict[str, Any] | None = None
         self._taken = threading.Event()
@@ -60,7 +51,9 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._swapped_s = 0.0
         self._handed_s = 0.0
         self._failure: str | None = None
-        self._queue: Queue[Handover] = Queue(self.config.queue_batches)
+        self._queue = HandoverQueue(self.config.queue_rows)
+        if self.config.prepare is not None and self.worker_index:
+            self.config.prepare()
         self.make_module()
 
     def make_module(self) -> None:
@@ -70,36 +63,40 @@ class StreamRunner(EnvRunner, Checkpointable):
     def make_env(self) -> None:
         """Opens this runner's share of the log."""
         config = self.config
-        encoder = self._encoder()
-        interests = InterestStore(config.agent.interests)
+        encoder = encoder_of(config)
+        if encoder is not None:
+            encoder.meter = self.meter
+        featurizer = Featurizer(config.agent.features, encoder)
+        featurizer.fix(config.layout)  # what is open from an earlier run is read before any impression comes
         share = Share(
             index=max(self.worker_index - 1, 0),
             count=max(config.num_env_runners, 1),
-            featurizer=Featurizer(config.agent.features, encoder),
-            interests=interests,
+            featurizer=featurizer,
+            users=UserStores(config.agent.interests),
             meter=self.meter,
         )
         self._session = config.open_session(share)
         self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending)
         self._swapped_s = self._handed_s = self._now()
 
-    def sample(self, **_: Any) -> RunnerReport:
-        """What closed since the last call, with everything counted; the first call starts the decisions."""
-        if self._thread is None and self._failure is None and not self._stopping.is_set():
+    def sample(self, room: int = 1_000_000, *, wind_down: bool = False, **_: Any) -> RunnerReport:
+        """What closed since the last call, with everything counted; the first call starts the decisions.
+
+        Args:
+            room: rows that the driver can take now, about; counts come without.
+            wind_down: end after the micro-batch at hand; what is open stays open in the log.
+        """
+        if wind_down:
+            self._winding_down.set()
+        if self._thread is None and self._failure is None and not self._over():
             self._start()
-        ended = self._thread is None or not self._thread.is_alive()
-        parts = self._drain(wait_s=0.0 if ended else _WAIT_S)
-        tally = Tally()
-        for part in parts:
-            tally.merge(part.tally)
-        resolved = [part.resolved for part in parts if part.resolved is not None]
+        ended = not self._retrying() and (self._thread is None or not self._thread.is_alive())
+        handover = Handover.joined(self._queue.take(room, 0.0 if ended else _WAIT_S))
         return RunnerReport(
             index=self.worker_index,
-            resolved=Resolved.concatenate(resolved) if resolved else None,
-            tally=tally,
+            handover=handover,
             version=self.module.version,
-            world=next((part.world for part in reversed(parts) if part.world), {}),
-            ended=ended,
+            ended=ended and not self._queue,
             failure=self._failure,
         )
 
@@ -121,7 +118,6 @@ class StreamRunner(EnvRunner, Checkpointable):
         """Ends deciding after the micro-batch at hand, and closes the log."""
         self._stopping.set()
         if self._thread is not None:
-            self._drain(wait_s=0.0)
             self._thread.join(_STOP_S)
         if self._session is not None:
             self._session.close()
@@ -173,22 +169,22 @@ class StreamRunner(EnvRunner, Checkpointable):
         try:
             self.make_env()
         except Exception as error:  # noqa: BLE001 - raised here, RLlib would restart this actor for ever
+            if _restarted() and isinstance(error, StreamError | EncoderError) and not isinstance(error, AccessError):
+                _log.warning("runner %d cannot open its log yet: %s", self.worker_index, error)
+                self.meter.count("log_errors", label=type(error).__name__)
+                self._queue.put(Handover(tally=self.meter.take()), 0.0)
+                return
             self._failure = f"{type(error).__name__}: {error}"
             return
         self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
         self._thread.start()
 
-    def _encoder(self) -> CachedEncoder | None:
-        config = self.config
-        if config.agent.features.text == "off":
-            return None
-        if config.encoders:
-            actors = [ray.get_actor(name) for name in config.encoders]
-            encoder = served_encoder(actors, config.agent.encoder)
-        else:
-            encoder = local_encoder(config.agent.encoder)
-        encoder.meter = self.meter
-        return encoder
+    def _over(self) -> bool:
+        return self._stopping.is_set() or self._winding_down.is_set()
+
+    def _retrying(self) -> bool:
+        """Whether the next call tries once more to open the log: it opened for the runner that this one replaces."""
+        return self._thread is None and self._failure is None and not self._over()
 
     def _swap(self) -> None:
         with self._lock:
@@ -201,17 +197,21 @@ class StreamRunner(EnvRunner, Checkpointable):
     def _decide(self) -> None:
         loop = self._loop
         try:
-            while loop is not None and not self._stopping.is_set() and not loop.ended:
+            while loop is not None and not self._over() and not loop.ended:
                 self._swap()
                 self._step(loop)
+            self._hand_over(None)
         except Exception as error:  # noqa: BLE001 - whatever ends the thread must reach the driver
             self._failure = f"{type(error).__name__}: {error}"
 
     def _step(self, loop: DecidingLoop) -> None:
         try:
             resolved = loop.step()
-        except StreamError as error:
+        except AccessError:  # a right is missing, which trying again does not bring
+            raise
+        except (StreamError, EncoderError) as error:
             self.meter.count("log_errors", label=type(error).__name__)
+            _log.warning("the batch at hand starts again: %s", error)
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
         if resolved is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
@@ -221,23 +221,18 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._handed_s = self._now()
         self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
         world = self._session.world() if self._session is not None else {}
-        handover = Handover(resolved, self.meter.take(), world)
+        spans = self._loop.take_spans() if self._loop is not None else ()
+        handover = Handover(resolved, spans, self.meter.take(), world)
         while not self._stopping.is_set():
-            try:
-                self._queue.put(handover, timeout=_WAIT_S)
-            except Full:
-                self.meter.count("queue_full")  # back-pressure: outcomes are committed, so waiting loses nothing
-                continue
-            return
-
-    def _drain(self, wait_s: float) -> list[Handover]:
-        parts = []
-        try:
-            parts.append(self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait())
-            while True:
-                parts.append(self._queue.get_nowait())
-        except Empty:
-            return parts
+            if self._queue.put(handover, _WAIT_S):
+                self.meter.level("queue_rows", self._queue.rows)
+                return
+            self.meter.count("queue_full")  # back-pressure: outcomes are committed, so waiting loses nothing
 
     def _now(self) -> float:
         return self._session.timer() if self._session is not None else 0.0
+
+
+def _restarted() -> bool:
+    """Whether this process replaces one that died."""
+    return bool(ray.is_initialized() and ray.get_runtime_context().was_current_actor_reconstructed)

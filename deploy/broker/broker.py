@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.broker.errors import BrokerError
 from deploy.broker.jars import fetch_jars, missing
+from deploy.broker.security import BrokerSecurity
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import is_answering
 
@@ -22,10 +23,7 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 num.partitions=4
 auto.create.topics.enable=false
@@ -38,6 +36,11 @@ group.initial.rebalance.delay.ms=0
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 log.cleaner.dedupe.buffer.size=4194304
 """
+_OPEN_PROPERTIES = """\
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+"""
 _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 10
 
@@ -47,18 +50,28 @@ class Broker:
 
     Attributes:
         bootstrap: the address for clients.
+        mutual: with security: the address for clients with certificates of their own; else "".
         log_file: what the node says.
     """
 
-    def __init__(self, folder: Path, library: Path) -> None:
+    def __init__(self, folder: Path, library: Path, security: BrokerSecurity | None = None) -> None:
         self._folder, self._classpath = folder, f"{library}/*"
         self._process: subprocess.Popen[bytes] | None = None
-        port, controller = _free_ports(2)
+        self._security = security
+        port, mutual, controller = _free_ports(3)
         self.bootstrap = f"127.0.0.1:{port}"
+        self.mutual = f"127.0.0.1:{mutual}" if security else ""
         self.log_file = folder / "broker.log"
         self._properties = folder / "server.properties"
-        self._properties.write_text(_PROPERTIES.format(port=port, controller=controller, data=folder / "data"))
-        self._run("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties))
+        listeners = (
+            security.properties(port, mutual, controller)
+            if security
+            else _OPEN_PROPERTIES.format(port=port, controller=controller)
+        )
+        self._properties.touch(mode=0o600)  # holds passwords where there is security
+        self._properties.write_text(_PROPERTIES.format(controller=controller, data=folder / "data") + listeners)
+        users = security.format_options() if security else ()
+        self._run("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties), *users)
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +87,11 @@ class Broker:
         with self.log_file.open("ab") as log:
             command = [*_JAVA, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)  # noqa: S603
-        settings = KafkaSettings(bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2_000)
+        settings = KafkaSettings(
+            bootstrap_servers=self.bootstrap,
+            bootstrap_timeout_ms=2_000,
+            **(self._security.client(self._security.admin) if self._security else {}),
+        )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -119,11 +136,12 @@ class Broker:
 
 
 @contextmanager
-def start_broker(workdir: Path | None = None) -> Iterator[Broker]:
+def start_broker(workdir: Path | None = None, security: BrokerSecurity | None = None) -> Iterator[Broker]:
     """A running broker; at the end it is stopped and its data removed.
 
     Args:
         workdir: where its data folder is made; the system's temporary folder without.
+        security: users and certificates; without, everyone on this machine may do everything.
 
     Raises:
         BrokerError: Java or Maven is missing, or the broker did not start.
@@ -135,7 +153,7 @@ def start_broker(workdir: Path | None = None) -> Iterator[Broker]:
     folder = Path(tempfile.mkdtemp(prefix="broker-", dir=workdir))
     broker = None
     try:
-        broker = Broker(folder, library)
+        broker = Broker(folder, library, security)
         broker.start()
         yield broker
     finally:

@@ -8,29 +8,34 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
+from stream.codec import MAX_OUTPUT_BYTES
 from stream.errors import LogUnavailableError
+from stream.kafka.access import refusal
+from stream.kafka.diagnosis import why_no_answer
+from stream.kafka.rights import Role
 from stream.kafka.settings import KafkaSettings
 from stream.log import Record, Topic
 
-MAX_OUTPUT_BYTES = 4_000_000  # an outcome holds its impression, its recommendation and its clicks
-
 
 @contextmanager
-def answering(settings: KafkaSettings, what: str) -> Iterator[None]:
-    """Turns what the client raises inside into LogUnavailableError with the causes that it hides.
+def answering(settings: KafkaSettings, what: str, role: Role = "agent") -> Iterator[None]:
+    """Turns what the client raises inside into an error that names the cause and what to do.
 
-    A wrong password, a missing authority and plaintext sent to a TLS port all look like a broker that is down.
+    Raises:
+        AccessError: the broker refused for want of a right, which is named.
+        LogUnavailableError: the broker did not answer; where not even a connection came about, the message says why.
     """
     try:
         yield
     except KafkaError as error:
+        refused = refusal(error, settings, what, role)
+        if refused:
+            raise refused from error
         if "Unable to bootstrap" not in str(error):
             raise LogUnavailableError(f"Kafka must answer within its deadline ({what}); got {error}") from error
         raise LogUnavailableError(
-            f"Kafka at {settings.bootstrap_servers} must answer within {settings.bootstrap_timeout_ms} ms ({what}). "
-            f"Either no broker is up there, or username or password is wrong, or ssl_cafile is missing or not that of "
-            f"the broker's authority, or the port speaks TLS and security_protocol is {settings.security_protocol} "
-            f"(or the other way round)"
+            f"Kafka at {settings.bootstrap_servers} must answer within {settings.bootstrap_timeout_ms} ms ({what}): "
+            f"{why_no_answer(settings)}"
         ) from error
 
 
@@ -103,7 +108,9 @@ def close_producer(producer: KafkaProducer, timeout_s: float = 0.0) -> None:
 
 
 def as_record(topic: Topic, found: ConsumerRecord) -> Record:
-    """Our record of kafka-python's; a missing value (a tombstone) is empty bytes, which no codec takes for an event."""
-    return Record(
-        topic, found.partition, found.offset, found.key, found.value or b"", tuple(found.headers), found.timestamp
-    )
+    """Our record of kafka-python's; a missing value (a tombstone) is empty bytes, which no codec takes for an event.
+
+    The content of a header may be missing as well.
+    """
+    headers = tuple((name, content or b"") for name, content in found.headers)
+    return Record(topic, found.partition, found.offset, found.key, found.value or b"", headers, found.timestamp)

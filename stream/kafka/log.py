@@ -7,6 +7,7 @@ from functools import partial
 from kafka.errors import KafkaError
 
 from stream.errors import CommitFailedError, LogUnavailableError, StreamError
+from stream.kafka.access import refusal
 from stream.kafka.client import answering, as_record, make_consumer
 from stream.kafka.deadline import Deadline
 from stream.kafka.membership import Membership
@@ -177,7 +178,8 @@ class KafkaLog:
         try:
             self._consumer.commit(dict(offsets), timeout_ms=self._settings.commit_timeout_ms)
         except KafkaError as error:
-            raise CommitFailedError(f"positions must be committed within the deadline; {error}") from error
+            refused = refusal(error, self._settings, "committing positions")
+            raise refused or CommitFailedError(f"positions must be committed within the deadline; {error}") from error
 
     def _find_out(self, publisher: TransactionalPublisher, error: UnsettledError) -> Sequence[Published]:
         """Settles a commit without an answer: the next producer of the id ends it, then the log itself knows."""

@@ -9,6 +9,7 @@ from kafka.structs import MemberState
 
 from stream.errors import CommitFailedError, StreamError
 from stream.kafka.client import answering
+from stream.kafka.ends import Ends
 from stream.kafka.settings import KafkaSettings
 from stream.log import INPUT_TOPICS, Progress, Topic
 from stream.log import TopicPartition as Place
@@ -20,6 +21,7 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
 
     low: dict[str, int] = {}
     watermark_ms: int = 0
+    closed_ms: int = 0
 
 
 class Membership:
@@ -36,6 +38,7 @@ class Membership:
         self._unsettled: dict[Place, int] = {}  # the offset after the last polled record, until it is committed
         self._polled_under: ConsumerGroupMetadata | None = None
         self._generation: tuple[int, str] | None = None
+        self._ends = Ends(consumer)
 
     def partitions(self) -> frozenset[int]:
         """The partitions that are owned now.
@@ -104,7 +107,9 @@ class Membership:
         return {
             TopicPartition(self._name(topic), partition): OffsetAndMetadata(
                 now.next[topic],
-                msgspec.json.encode(_Metadata(low=now.low, watermark_ms=now.watermark_ms)).decode(),
+                msgspec.json.encode(
+                    _Metadata(low=now.low, watermark_ms=now.watermark_ms, closed_ms=now.closed_ms)
+                ).decode(),
                 -1,
             )
             for partition, now in advanced.items()
@@ -137,15 +142,15 @@ class Membership:
                 continue
 
     def lag(self) -> dict[Place, int]:
-        """Records known to wait; without an entry where no fetch has told yet."""
+        """Records that wait; without an entry where the broker or the position does not tell."""
         waiting: dict[Place, int] = {}
         roles: dict[str, Topic] = {self._name(topic): topic for topic in INPUT_TOPICS}
-        for tp in self._consumer.assignment() or ():
+        for tp, end in self._ends.of(self._consumer.assignment() or ()).items():
             try:
-                end, position = self._consumer.highwater(tp), self._consumer.position(tp, timeout_ms=0)
+                position = self._consumer.position(tp, timeout_ms=0)
             except KafkaError:  # the position is not known yet, or a rebalance took the partition meanwhile
                 continue
-            if end is not None and position is not None:
+            if position is not None:
                 waiting[Place(roles[tp.topic], tp.partition)] = max(0, end - position)
         return waiting
 
@@ -159,7 +164,9 @@ class Membership:
             if found is not None:
                 positions[topic] = found.offset
                 known = _decode(found.metadata)
-        return Progress(next=positions, low=known.low, watermark_ms=known.watermark_ms) if positions else None
+        if not positions:
+            return None
+        return Progress(next=positions, low=known.low, watermark_ms=known.watermark_ms, closed_ms=known.closed_ms)
 
     def _name(self, topic: Topic) -> str:
         return self._settings.topics.of(topic)

@@ -6,7 +6,8 @@ from contextlib import suppress
 from kafka import ConsumerGroupMetadata, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
-from stream.errors import CommitFailedError, LogUnavailableError
+from stream.errors import CommitFailedError, LogUnavailableError, StreamError
+from stream.kafka.access import refusal
 from stream.kafka.client import answering, close_producer, make_producer
 from stream.kafka.deadline import Deadline
 from stream.kafka.settings import KafkaSettings
@@ -35,13 +36,17 @@ class PlainPublisher:
         """Sends all events and returns when the broker has every one of them.
 
         Raises:
+            AccessError: the broker refused for want of a right.
             CommitFailedError: at least one did not arrive in time; others may have.
         """
         try:
             deadline = Deadline(self._settings.commit_timeout_ms / 1000)
             return _send_all(self._producer, self._settings, events, deadline)
         except KafkaError as error:
-            raise CommitFailedError(f"events must reach the broker within the commit deadline; {error}") from error
+            refused = refusal(error, self._settings, "publishing")
+            raise refused or CommitFailedError(
+                f"events must reach the broker within the commit deadline; {error}"
+            ) from error
 
     def close(self) -> None:
         """Closes the producer; every publish has waited for its events."""
@@ -66,6 +71,7 @@ class TransactionalPublisher:
         """The ready producer. A new one first settles whatever its predecessor left open: aborted, or committed.
 
         Raises:
+            AccessError: the broker refused the transactional id.
             LogUnavailableError: the cluster did not answer.
         """
         if self._producer is None:
@@ -73,7 +79,7 @@ class TransactionalPublisher:
             try:
                 with answering(self._settings, f"transactional id {self._transactional_id}"):
                     producer.init_transactions()
-            except LogUnavailableError:
+            except StreamError:
                 close_producer(producer)  # nothing was sent, so nothing can be lost
                 raise
             self._producer = producer
@@ -83,6 +89,7 @@ class TransactionalPublisher:
         """Makes events and positions visible in one transaction.
 
         Raises:
+            AccessError: the broker refused for want of a right; nothing is visible.
             CommitFailedError: nothing is visible.
             UnsettledError: the commit was asked for and not confirmed; `open` settles it.
         """
@@ -97,7 +104,8 @@ class TransactionalPublisher:
                 deadline.run("offsets", lambda: producer.send_offsets_to_transaction(dict(offsets), group))
         except (KafkaError, LogUnavailableError) as error:
             self._abort()
-            raise CommitFailedError(f"transaction must take its events and positions; {error}") from error
+            refused = refusal(error, self._settings, "publishing")
+            raise refused or CommitFailedError(f"transaction must take its events and positions; {error}") from error
         try:
             deadline.run("commit", producer.commit_transaction)
         except (KafkaError, LogUnavailableError) as error:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from kafka import KafkaConsumer, TopicPartition
 
 from stream.errors import LogUnavailableError
-from stream.kafka.client import answering, as_record, make_consumer
+from stream.kafka.batches import batch_wise
+from stream.kafka.client import answering, make_consumer
 from stream.kafka.deadline import Deadline
 from stream.kafka.settings import KafkaSettings
-from stream.log import Record, Topic
+from stream.log import INPUT_TOPICS, OUTPUT_TOPICS, Record, Topic
 
 _BATCH = 5_000
 
@@ -22,6 +23,14 @@ class Reader:
         self._consumer: KafkaConsumer | None = None
         self._any_consumer: KafkaConsumer | None = None  # sees what open transactions have written
         self._reading: object = None  # the read whose place the consumer holds
+
+    def begin(self, topic: Topic, partition: int) -> int:
+        """The first offset that is still kept."""
+        place = self._place(topic, partition)
+        with answering(self._settings, f"begin of {place.topic}[{place.partition}]"):
+            client = self._client()
+            begin: int = client.beginning_offsets([place], timeout_ms=self._settings.request_timeout_ms)[place]
+        return begin
 
     def end(self, topic: Topic, partition: int) -> int:
         """The offset after the last record, once all transactions up to there are settled.
@@ -69,9 +78,9 @@ class Reader:
                 start = position
             elif not deadline.remaining_s():
                 raise LogUnavailableError(f"{place.topic}[{partition}]@{start} must be readable; nothing came")
-            for record in batch:
+            for record in batch:  # a `Record` each, see `_client`
                 if record.offset < stop:
-                    yield as_record(topic, record)
+                    yield record
 
     def close(self) -> None:
         """Closes the consumers that there are."""
@@ -84,6 +93,8 @@ class Reader:
         if self._consumer is None:
             # A fetch that waits at one partition's end holds up the next read, which is of another.
             self._consumer = make_consumer(self._settings, group=False, fetch_max_wait_ms=10)
+            roles = {self._settings.topics.of(topic): topic for topic in INPUT_TOPICS + OUTPUT_TOPICS}
+            self._consumer._fetcher.PartitionRecords = batch_wise(roles.__getitem__)
         return self._consumer
 
     def _any_client(self) -> KafkaConsumer:

@@ -1,10 +1,12 @@
 """Where Kafka is, who we are there, which topics we use and how long we wait."""
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from stream.log import Topic
+from stream.secrets import require_one_source, secret_of
 from stream.settings import Section
 
 
@@ -41,8 +43,11 @@ class KafkaSettings(Section):
     Traceback (most recent call last):
         ...
     pydantic_core._pydantic_core.ValidationError: 1 validation error for KafkaSettings
-      Value error, commit_timeout_ms must be below transaction_timeout_ms (10000); got 20000 [type=value_error, ...
+      Value error, commit_timeout_ms must be below transaction_timeout_ms (10000); got 20000 [type=value_error]
+    ...
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # the input of a rule over several keys holds the password
 
     bootstrap_servers: str = Field("localhost:9092", description="host:port of some brokers, separated by commas")
     group_id: str = Field("streambandit", min_length=1, description="consumer group; runners that share it share work")
@@ -53,9 +58,14 @@ class KafkaSettings(Section):
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: str | None = None
-    password: SecretStr | None = None
+    username: str | None = Field(None, min_length=1)
+    password: SecretStr | None = Field(None, min_length=1)
+    password_file: Path | None = Field(None, description="file that holds the password, on every node of the cluster")
     ssl_cafile: str | None = Field(None, description="PEM file of the authority that signed the broker's certificate")
+    ssl_certfile: str | None = Field(None, description="PEM file of our own certificate, where the broker asks for one")
+    ssl_keyfile: str | None = Field(None, description="PEM file of its key, where that is not in ssl_certfile")
+    ssl_key_password: SecretStr | None = Field(None, min_length=1, description="of ssl_keyfile, where it is encrypted")
+    ssl_key_password_file: Path | None = Field(None, description="file that holds ssl_key_password")
 
     bootstrap_timeout_ms: int = Field(10_000, ge=100, description="deadline for the first answer of the cluster")
     request_timeout_ms: int = Field(10_000, ge=1_000, description="deadline of one request")
@@ -79,12 +89,37 @@ class KafkaSettings(Section):
                 f"sasl_mechanism must be set with a SASL security_protocol and only then; "
                 f"got {self.sasl_mechanism} with {self.security_protocol}"
             )
-        if self.sasl_mechanism is not None and (self.username is None or self.password is None):
-            raise ValueError("username and password must both be set where sasl_mechanism is; one is missing")
         return self
 
+    @model_validator(mode="after")
+    def _identified(self) -> Self:
+        require_one_source("password", self.password, self.password_file)
+        require_one_source("ssl_key_password", self.ssl_key_password, self.ssl_key_password_file)
+        if self.sasl_mechanism is not None and (self.username is None or not (self.password or self.password_file)):
+            raise ValueError(
+                "username, and password or password_file, must be set where sasl_mechanism is; one is missing"
+            )
+        if self.ssl_certfile is None and (self.ssl_keyfile or self.ssl_key_password or self.ssl_key_password_file):
+            raise ValueError("ssl_certfile must be set where ssl_keyfile or ssl_key_password is; it is missing")
+        return self
+
+    @property
+    def principal(self) -> str:
+        """How the broker names us in its rights; a certificate's name is the broker's affair."""
+        return f"User:{self.username or ('<name in ssl_certfile>' if self.ssl_certfile else 'ANONYMOUS')}"
+
+    def key_secret(self) -> SecretStr | None:
+        """The password of our own key, wherever it is; `SecretError` where its file cannot be read."""
+        return secret_of("kafka.ssl_key_password", self.ssl_key_password, self.ssl_key_password_file)
+
     def connection(self) -> dict[str, Any]:
-        """The arguments that every client of the cluster is made with."""
+        """The arguments that every client of the cluster is made with; they hold the password in plain.
+
+        Raises:
+            SecretError: a file of a secret cannot be read.
+        """
+        password = secret_of("kafka.password", self.password, self.password_file)
+        key_password = self.key_secret()
         return {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "bootstrap_timeout_ms": self.bootstrap_timeout_ms,
@@ -93,6 +128,10 @@ class KafkaSettings(Section):
             "security_protocol": self.security_protocol,
             "sasl_mechanism": self.sasl_mechanism,
             "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password.get_secret_value() if self.password else None,
+            "sasl_plain_password": password.get_secret_value() if password else None,
             "ssl_cafile": self.ssl_cafile,
+            "ssl_certfile": self.ssl_certfile,
+            "ssl_keyfile": self.ssl_keyfile,
+            # With None the client would ask the terminal for the password of an encrypted key, and wait.
+            "ssl_password": key_password.get_secret_value() if key_password else "",
         }

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
+from stream.codec import MAX_OUTPUT_BYTES
 from stream.errors import LogUnavailableError, TopicError
-from stream.kafka.client import MAX_OUTPUT_BYTES, answering, make_admin
+from stream.kafka.client import answering, make_admin
+from stream.kafka.rights import Role, rights_of
 from stream.kafka.settings import KafkaSettings
 from stream.log import INPUT_TOPICS, OUTPUT_TOPICS, Topic
 
@@ -34,14 +36,19 @@ class TopicsReport(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def describe_topics(settings: KafkaSettings) -> TopicsReport:
+def describe_topics(settings: KafkaSettings, role: Role = "agent") -> TopicsReport:
     """Reads the state of the topics.
 
+    Args:
+        settings: where, and which names.
+        role: whose topics to look at.
+
     Raises:
+        AccessError: a topic must not be looked at.
         LogUnavailableError: the cluster did not answer.
     """
-    with closing(make_admin(settings)) as admin, answering(settings, "describing topics"):
-        states = _states(admin, settings)
+    with closing(make_admin(settings)) as admin, answering(settings, "describing topics", role):
+        states = _states(admin, settings, role)
     return TopicsReport(states, tuple(_problems(states)), tuple(_warnings(states)))
 
 
@@ -50,8 +57,8 @@ def create_topics(settings: KafkaSettings) -> TopicsReport:
 
     The partition count is that of the topics that exist already, else that of the settings.
     """
-    with closing(make_admin(settings)) as admin, answering(settings, "creating topics"):
-        states = _states(admin, settings)
+    with closing(make_admin(settings)) as admin, answering(settings, "creating topics", "topics"):
+        states = _states(admin, settings, "topics")
         counts = {state.partitions for state in states if state.partitions and state.topic != "dead-letters"}
         count = counts.pop() if len(counts) == 1 else settings.partitions
         missing = {state.name: _wish(state.topic, count, settings) for state in states if not state.partitions}
@@ -59,7 +66,7 @@ def create_topics(settings: KafkaSettings) -> TopicsReport:
             with suppress(TopicAlreadyExistsError):  # somebody else was faster; the report says what there is now
                 admin.create_topics(missing, timeout_ms=settings.request_timeout_ms)
             admin.wait_for_topics(list(missing), timeout_ms=settings.request_timeout_ms)
-    return describe_topics(settings)
+    return describe_topics(settings, "topics")
 
 
 def require_topics(settings: KafkaSettings) -> None:
@@ -91,13 +98,14 @@ def _wish(topic: Topic, partitions: int, settings: KafkaSettings) -> dict[str, A
     return wish
 
 
-def _states(admin: KafkaAdminClient, settings: KafkaSettings) -> tuple[TopicState, ...]:
-    roles = {settings.topics.of(topic): topic for topic in INPUT_TOPICS + OUTPUT_TOPICS}
-    found = {
-        entry["name"]: len(entry["partitions"])
-        for entry in admin.describe_topics(list(roles))
-        if not entry["error_code"]
-    }
+def _states(admin: KafkaAdminClient, settings: KafkaSettings, role: Role) -> tuple[TopicState, ...]:
+    used = {right.name for right in rights_of(role, settings)}
+    roles = {name: topic for topic in INPUT_TOPICS + OUTPUT_TOPICS if (name := settings.topics.of(topic)) in used}
+    entries = admin.describe_topics(list(roles))
+    refused = sorted(entry["name"] for entry in entries if entry["error_code"] == TopicAuthorizationFailedError.errno)
+    if refused:
+        raise TopicAuthorizationFailedError(refused)
+    found = {entry["name"]: len(entry["partitions"]) for entry in entries if not entry["error_code"]}
     times = _timestamp_types(admin, [name for name in roles if name in found])
     return tuple(TopicState(topic, name, found.get(name, 0), times.get(name)) for name, topic in roles.items())
 

@@ -7,6 +7,7 @@ from kafka import TopicPartition
 from stream.codec import Codec, JsonCodec
 from stream.errors import LogUnavailableError, StreamError
 from stream.events import Click, Impression, Recommendation
+from stream.kafka.access import refusal
 from stream.kafka.client import answering, close_producer, make_consumer, make_producer
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import describe_topics
@@ -29,7 +30,7 @@ class KafkaWorldLog:
 
     def __init__(self, settings: KafkaSettings, *, from_start: bool = False, codec: Codec | None = None) -> None:
         self._settings, self._codec = settings, codec or JsonCodec()
-        report = describe_topics(settings)
+        report = describe_topics(settings, "world")
         if report.problems:
             raise StreamError("; ".join(report.problems))
         self._names = (settings.topics.impressions, settings.topics.clicks)
@@ -49,7 +50,7 @@ class KafkaWorldLog:
             LogUnavailableError: an earlier event was lost, or the broker does not take more.
         """
         name = self._names[0] if isinstance(event, Impression) else self._names[1]
-        with answering(self._settings, f"append to {name}"):
+        with answering(self._settings, f"append to {name}", "world"):
             sent = self._producer.send(name, self._codec.encode(event), event.user_id.encode(), self._headers)
         sent.add_errback(self._note)
         self._unflushed += 1
@@ -58,7 +59,7 @@ class KafkaWorldLog:
 
     def recommendations(self, max_records: int, timeout_ms: int) -> list[Recommendation]:
         """The next published recommendations, in order within a partition; empty when none came in time."""
-        with answering(self._settings, "recommendations"):
+        with answering(self._settings, "recommendations", "world"):
             batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         return [
             self._codec.decode(found.value or b"", Recommendation, tuple(found.headers))
@@ -70,14 +71,16 @@ class KafkaWorldLog:
         """Returns when the broker has all that was appended.
 
         Raises:
+            AccessError: the broker refused something appended.
             LogUnavailableError: something appended was lost.
         """
         self._unflushed = 0
-        with answering(self._settings, "flush"):
+        with answering(self._settings, "flush", "world"):
             self._producer.flush(timeout=self._settings.request_timeout_ms / 1000)
         failure, self._failure = self._failure, None
         if failure:
-            raise LogUnavailableError(f"appended events must reach the broker; got {failure}") from failure
+            refused = refusal(failure, self._settings, "what was appended", "world")
+            raise refused or LogUnavailableError(f"appended events must reach the broker; got {failure}") from failure
 
     def close(self) -> None:
         """Sends what was appended and closes both clients.
@@ -97,7 +100,7 @@ class KafkaWorldLog:
         """Starts at fixed offsets, so that nothing published after the construction is missed."""
         places = [TopicPartition(self._settings.topics.recommendations, index) for index in range(partitions)]
         self._consumer.assign(places)
-        with answering(self._settings, "offsets of recommendations"):
+        with answering(self._settings, "offsets of recommendations", "world"):
             limit = self._settings.request_timeout_ms
             find = self._consumer.beginning_offsets if from_start else self._consumer.end_offsets
             for place, offset in find(places, timeout_ms=limit).items():

@@ -1,5 +1,6 @@
 """What every log promises, run over `MemoryLog` and `KafkaLog`."""
 
+import time
 from collections import defaultdict
 
 import pytest
@@ -230,6 +231,17 @@ def test_lag_counts_what_waits(logs):
     assert logs.agent.lag()[place] == 7
     logs.take(7)
     assert sum(logs.agent.lag().values()) == 0
+
+
+def test_lag_counts_what_came_after_the_last_poll(logs):
+    logs.show(3, user="u1")
+    place = TopicPartition("impressions", logs.take(3)[0].partition)
+    assert logs.agent.lag()[place] == 0
+    logs.show(2, user="u1")
+    deadline = time.monotonic() + 5
+    while logs.agent.lag()[place] != 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert logs.agent.lag()[place] == 2
 
 
 def test_a_dead_letter_keeps_its_bytes_and_where_it_came_from(logs):

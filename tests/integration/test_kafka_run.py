@@ -4,13 +4,13 @@ import json
 import math
 import subprocess
 import sys
-import uuid
 from collections import Counter
 from pathlib import Path
 
 import kafka
 import msgspec
 import pytest
+from support.raw_kafka import consume, fresh_settings
 
 from deploy.broker.broker import Broker
 from envs.readers import ReaderScene, ReaderSettings
@@ -18,7 +18,6 @@ from envs.world import Arrival
 from stream.codec import JsonCodec
 from stream.events import Click, Impression, Logged
 from stream.kafka.settings import KafkaSettings
-from stream.kafka.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.ray]
 
@@ -47,16 +46,7 @@ INVALID = {
 
 @pytest.fixture
 def settings(broker: Broker) -> KafkaSettings:
-    prefix = uuid.uuid4().hex[:8]
-    topics = {role: f"{prefix}-{role}" for role in ("impressions", "clicks", "recommendations", "outcomes")}
-    chosen = KafkaSettings(
-        bootstrap_servers=broker.bootstrap,
-        group_id=f"{prefix}-group",
-        topics=topics | {"dead_letters": f"{prefix}-dead"},
-        partitions=PARTITIONS,
-    )
-    create_topics(chosen)
-    return chosen
+    return fresh_settings(broker, PARTITIONS)
 
 
 def impressions_of_readers() -> list[Impression]:
@@ -75,22 +65,6 @@ def produce(settings: KafkaSettings, topic: str, records: list[tuple[str, bytes]
     producer.flush(20)
     assert all(future.succeeded() for future in futures)
     producer.close(5)
-
-
-def consume(settings: KafkaSettings, topic: str) -> list:
-    """Every committed record of a topic."""
-    consumer = kafka.KafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-    )
-    partitions = [kafka.TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-    consumer.assign(partitions)
-    consumer.seek_to_beginning()
-    ends, records = consumer.end_offsets(partitions), []
-    while any(consumer.position(partition) < ends[partition] for partition in partitions):
-        for batch in consumer.poll(timeout_ms=500).values():
-            records += batch
-    consumer.close()
-    return records
 
 
 def run(settings: KafkaSettings, folder: Path) -> dict:

@@ -8,7 +8,7 @@ import pytest
 from agent.certificate import Certificate, certify
 from agent.deterministic import DeterministicLoop
 from agent.draw import draw_slate
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from agent.policy import Policy
 from agent.settings import AgentSettings, ExploreSettings
 from deploy.compose import settle, supply_of
@@ -51,7 +51,7 @@ def play(explore: ExploreSettings, decisions: int, codec: JsonCodec | None = Non
     parts = Parts(
         log=Keeping(log),
         featurizer=Featurizer(agent.features, None),
-        interests=InterestStore(agent.interests),
+        users=UserStores(agent.interests),
         meter=Tally(),
         clock=lambda: 0,
         supply=supply_of(world),

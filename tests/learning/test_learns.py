@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.deterministic import DeterministicLoop
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from agent.policy import Policy
 from deploy.arms import Control, run_control
 from deploy.compose import MemorySession, numeric_dim, settle
@@ -32,8 +32,8 @@ def settings_of(seed, impressions=6_000):
 def run(settings):
     """The deterministic loop over the whole world: what the world knows of it in the end, and the policy."""
     agent, layout = settle(settings.agent, encoder_dim=0, numeric=numeric_dim(settings, "readers"))
-    interests = InterestStore(agent.interests)
-    share = Share(0, 1, featurizer=Featurizer(agent.features, None), interests=interests, meter=Tally())
+    users = UserStores(agent.interests)
+    share = Share(0, 1, featurizer=Featurizer(agent.features, None), users=users, meter=Tally())
     session = MemorySession(settings)(share)
     policy = Policy(agent, layout)
     DeterministicLoop(session, policy, settings.seed).run()

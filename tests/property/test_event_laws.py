@@ -21,15 +21,16 @@ from stream.events import (
     Recommendation,
     Slot,
 )
-from stream.rules import LARGEST
+from stream.rules import LARGEST, LAST_CLOSE_MS, LAST_MS
 
 LAW = settings(deadline=None)  # a busy machine breaks no law
 
 CODEC = JsonCodec()
 KINDS = (Impression, Click, Recommendation, Outcome)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)  # a lone surrogate is no text
-IDS = TEXT.filter(bool)
-TIMES = st.integers(1, 2**53 - 1)
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+IDS = NAMES.filter(bool)
+TIMES = st.integers(1, LAST_MS)
 NUMBERS = st.floats(-LARGEST, LARGEST)
 PROPENSITIES = st.none() | st.floats(0, 1, exclude_min=True)
 FEATURES = st.none() | st.lists(NUMBERS, max_size=4).map(tuple)
@@ -44,7 +45,7 @@ clicks = st.builds(
     ts_ms=TIMES,
     kind=IDS,
     value=NUMBERS,
-    click_id=st.none() | TEXT,
+    click_id=st.none() | NAMES,
 )
 knew = st.builds(
     Knew,
@@ -71,7 +72,7 @@ def impressions(draw):
             for item in items
         ),
         slots=draw(st.integers(1, len(items))),
-        logged=Logged(item_ids=tuple(shown), propensities=chances, policy=draw(TEXT)) if shown else None,
+        logged=Logged(item_ids=tuple(shown), propensities=chances, policy=draw(NAMES)) if shown else None,
     )
 
 
@@ -107,7 +108,7 @@ def outcomes(draw):
         recommendation=Recommendation(**fields | {"impression_id": impression.impression_id}),
         rewards=tuple(draw(NUMBERS) for _ in shown.slate),
         clicks=tuple(draw(st.lists(clicks, max_size=2))),
-        closed_ms=draw(TIMES),
+        closed_ms=draw(st.integers(1, LAST_CLOSE_MS)),
     )
 
 

@@ -5,77 +5,19 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.join_worlds import T0_MS, WINDOW_MS, attributed, recommendation, worlds
 
-from agent.interests import InterestStore
-from agent.settings import InterestSettings
-from envs.core import Core
-from envs.decision import Decision
-from envs.features import FeatureSettings, Featurizer
-from envs.parts import CoreSettings, Parts
 from stream.codec import JsonCodec
-from stream.events import Candidate, Click, Impression, Logged, Outcome, Recommendation, Slot
+from stream.early_clicks import click_bytes
+from stream.events import Click
 from stream.join import ClickJoin
 from stream.log import INPUT_TOPICS, TopicPartition
-from stream.memory import MemoryLog
-from stream.meter import Tally
+from stream.open_decisions import OpenDecisions, Origin
+from stream.packing import Packing
 from stream.settings import AttributionSettings
 from stream.watermark import Watermarks
 
 LAW = settings(deadline=None)  # a busy machine breaks no law
-
-T0_MS = 10_000
-WINDOW_MS = 20
-DISORDER_MS = 15
-CANDIDATES = tuple(Candidate(item_id=item) for item in "abc")
-TIMES = st.integers(T0_MS, T0_MS + 50)
-
-
-def impression(name, ts_ms, logged=False):
-    shown = Logged(item_ids=("a", "b")) if logged else None
-    return Impression(impression_id=name, user_id="u", ts_ms=ts_ms, candidates=CANDIDATES, slots=2, logged=shown)
-
-
-def recommendation(of):
-    slate = (Slot(item_id="a"), Slot(item_id="b"))
-    fields = {"decision_id": of.impression_id, "impression_id": of.impression_id, "user_id": "u", "ts_ms": of.ts_ms}
-    return Recommendation(**fields, slate=slate, strategy="s", policy_version="0.0")
-
-
-@st.composite
-def worlds(draw):
-    """Up to six impressions, and clicks on them and on others that never come."""
-    times = draw(st.lists(TIMES, min_size=1, max_size=6))
-    impressions = [impression(f"i{number}", ts_ms) for number, ts_ms in enumerate(times)]
-    clicks = draw(
-        st.lists(
-            st.builds(
-                Click,
-                impression_id=st.sampled_from([f"i{number}" for number in range(len(times) + 1)]),
-                user_id=st.sampled_from(["u", "u", "u", "other"]),
-                item_id=st.sampled_from("abc"),
-                ts_ms=st.integers(T0_MS - 10, T0_MS + 80),
-                value=st.sampled_from([1.0, 2.0]),
-            ),
-            max_size=12,
-        )
-    )
-    return impressions, clicks
-
-
-def attributed(impressions, clicks):
-    """What must come of it, without any notion of order: all different clicks in the window, on what is shown."""
-    return {
-        each.impression_id: sorted(
-            {
-                (click.ts_ms, click.item_id, click.value)
-                for click in clicks
-                if (click.user_id, click.impression_id) == ("u", each.impression_id)
-                and click.item_id in "ab"
-                and 0 <= click.ts_ms - each.ts_ms < WINDOW_MS
-            }
-        )
-        for each in impressions
-    }
 
 
 @dataclass
@@ -96,7 +38,7 @@ class Arrivals:
     def take(self, event, place):
         if isinstance(event, Click):
             self.fates[self.join.click(event, place)] += 1
-        elif self.join.arrive(event, place) == "new":
+        elif self.join.arrive(event, Origin(place)) == "new":
             for _, fate in self.join.decide(recommendation(event)):
                 self.fates["early"] -= 1
                 self.fates[fate] += 1
@@ -152,15 +94,15 @@ def test_early_clicks_are_joined_once_their_decision_is_made(world):
 
 
 @LAW
-@given(worlds(), st.integers(1, 3), st.integers(1, 3), st.data())
-def test_bounds_hold_and_every_click_has_one_fate(world, max_open, max_early, data):
+@given(worlds(), st.integers(400, 3_000), st.integers(700, 3_000), st.data())
+def test_bounds_hold_and_every_click_has_one_fate(world, max_open_bytes, max_early_bytes, data):
     impressions, clicks = world
-    run = arrivals(max_open=max_open, max_early=max_early)
+    run = arrivals(max_open_bytes=max_open_bytes, max_early_bytes=max_early_bytes)
     for place, event in enumerate(data.draw(st.permutations([*impressions, *clicks]))):
         run.take(event, place)
-        assert run.join.early <= max_early
+        assert run.join.early_bytes <= max_early_bytes
         run.advance(data.draw(st.integers(0, T0_MS + 100)))
-        assert len(run.join) <= max_open
+        assert run.join.open_bytes <= max_open_bytes
         assert run.fates["early"] == run.join.early
     assert sum(run.fates.values()) == len(clicks)
     for name, joined in run.closed.items():
@@ -168,10 +110,72 @@ def test_bounds_hold_and_every_click_has_one_fate(world, max_open, max_early, da
 
 
 @LAW
+@given(worlds(), st.data())
+def test_bytes_are_what_they_are_when_counted_anew(world, data):
+    impressions, clicks = world
+    run = arrivals()
+    for place, event in enumerate(data.draw(st.permutations([*impressions, *clicks]))):
+        run.take(event, place)
+        if data.draw(st.booleans()):
+            run.advance(data.draw(st.integers(0, T0_MS + 100)))
+        joined = sum(click_bytes(click) for _, click in run.join.open_clicks())
+        assert run.join.open_bytes == run.join._open.recount() + joined
+        waiting = [each for early in run.join._early._waiting.values() for each, _ in early.clicks.values()]
+        assert run.join.early_bytes == sum(map(click_bytes, waiting))
+    run.advance(T0_MS + 300)
+    assert (run.join.open_bytes, run.join.early_bytes) == (0, 0)
+
+
+@LAW
 @given(
     st.lists(
         st.one_of(
-            st.tuples(st.just("observe"), st.sampled_from(INPUT_TOPICS), st.integers(0, 2), st.integers(1, 10**6)),
+            st.tuples(st.just("add"), st.integers(0, 30), st.binary(max_size=400), st.binary(max_size=400)),
+            st.tuples(st.just("close")),
+            st.tuples(st.just("remove"), st.integers(0, 40)),
+        ),
+        max_size=60,
+    )
+)
+def test_the_packed_store_is_a_plain_dictionary_in_little_memory(steps):
+    store, plain, added = OpenDecisions(Packing(JsonCodec())), {}, 0
+    for kind, *details in steps:
+        if kind == "add":
+            expiry_ms, impression, recommendation = details
+            store.add(key_of(added), expiry_ms, Origin(added), impression)
+            store.decide(key_of(added), recommendation)
+            plain[key_of(added)] = (expiry_ms, added, impression, recommendation)
+            added += 1
+        elif kind == "remove":
+            store.remove(key_of(details[0]))
+            plain.pop(key_of(details[0]), None)
+        elif plain:
+            first = min(plain, key=lambda key: plain[key][:2])
+            assert store.next_to_close() == (plain[first][0], first)
+            store.remove(first)
+            del plain[first]
+        assert {key: (store.expiry_ms(key), store.offset(key), *store.events(key)) for key in plain} == plain
+        assert (len(store), store.bytes) == (len(plain), store.recount())
+        origin = store.origin()
+        assert (origin and origin.impressions) == min((offset for _, offset, *_ in plain.values()), default=None)
+
+
+def key_of(number):
+    return number.to_bytes(16, "big")
+
+
+@LAW
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(
+                st.just("observe"),
+                st.sampled_from(INPUT_TOPICS),
+                st.integers(0, 2),
+                st.integers(1, 10**6),
+                st.integers(1, 10**6),
+            ),
+            st.tuples(st.just("restart"), st.integers(0, 2)),
             st.tuples(st.just("advance"), st.sets(st.tuples(st.sampled_from(INPUT_TOPICS), st.integers(0, 2)))),
             st.tuples(st.just("wait"), st.integers(0, 3_000)),
         ),
@@ -185,9 +189,11 @@ def test_the_watermark_never_recedes_and_stays_behind_the_events_while_they_come
     waited = False
     for kind, *details in steps:
         if kind == "observe":
-            topic, partition, ts_ms = details
-            marks.observe(TopicPartition(topic, partition), ts_ms)
-            newest_ms[0] = max(newest_ms[0], ts_ms)
+            topic, partition, ts_ms, logged_ms = details
+            marks.observe(TopicPartition(topic, partition), ts_ms, logged_ms)
+            newest_ms[0] = max(newest_ms[0], min(ts_ms, logged_ms))
+        elif kind == "restart":
+            marks.restore(details[0], before[details[0]])
         elif kind == "wait":
             now_ms[0] += details[0]
             waited = True
@@ -196,76 +202,3 @@ def test_the_watermark_never_recedes_and_stays_behind_the_events_while_they_come
             assert all(now[partition] >= before[partition] for partition in now)
             assert waited or max(now.values()) <= max(newest_ms[0] - 100, 0)
             before = now
-
-
-class Run:
-    """A core over a log, whose process dies now and then."""
-
-    def __init__(self, events, **bounds):
-        self.log = MemoryLog()
-        for event in events:
-            self.log.append(event)
-        attribution = AttributionSettings(window_ms=WINDOW_MS, out_of_order_ms=DISORDER_MS, **bounds)
-        self._settings = CoreSettings(attribution=attribution)
-        self.start()
-
-    def start(self):
-        """What a new process does: read from where the last commit stood, remember nothing else."""
-        self.log.begin().abort()
-        features = FeatureSettings(text="off", context_dim=0, candidate_dim=0)
-        parts = Parts(self.log, Featurizer(features, None), InterestStore(InterestSettings()), Tally(), lambda: 0)
-        self.core = Core(self._settings, parts)
-
-    def step(self, records, dies):
-        self.core.publish([two_slots() for _ in self.core.poll(records)])
-        if dies:
-            self.core.poll(records)  # read and never committed
-            self.start()
-        return self.core.received
-
-    def finish(self):
-        while self.step(10, dies=False):
-            pass
-        self.core.publish([], final=True)
-
-    def read(self, topic, kind):
-        codec = JsonCodec()
-        return [codec.decode(r.value, kind) for r in self.log.read(topic, 0, 0, self.log.end(topic, 0))]
-
-
-def two_slots():
-    none = (None, None)
-    return Decision((0, 1), none, none, None, None, strategy="s", policy_version="0.0", seed=0)
-
-
-def run_of(world, logged, data, **bounds):
-    impressions, clicks = world
-    impressions = [impression(each.impression_id, each.ts_ms, n in logged) for n, each in enumerate(impressions)]
-    late_by = st.integers(0, DISORDER_MS - 1)
-    run = Run(sorted([*impressions, *clicks], key=lambda event: event.ts_ms + data.draw(late_by)), **bounds)
-    for records, dies in data.draw(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12)):
-        run.step(records, dies)
-    run.finish()
-    return run
-
-
-@LAW
-@given(worlds(), st.sets(st.integers(0, 5)), st.data())
-def test_what_closes_does_not_depend_on_when_the_process_dies(world, logged, data):
-    outcomes = run_of(world, logged, data).read("outcomes", Outcome)
-    found = {
-        each.recommendation.impression_id: [(click.ts_ms, click.item_id, click.value) for click in each.clicks]
-        for each in outcomes
-    }
-    assert len(found) == len(outcomes)
-    assert found == attributed(*world)
-
-
-@LAW
-@given(worlds(), st.sets(st.integers(0, 5)), st.integers(1, 3), st.data())
-def test_every_decision_has_one_outcome_even_where_bounds_close_it_and_the_process_dies(world, logged, max_open, data):
-    run = run_of(world, logged, data, max_open=max_open)
-    outcomes = [each.recommendation for each in run.read("outcomes", Outcome)]
-    ours = [each.decision_id for each in outcomes if each.strategy != "logged"]
-    assert sorted(ours) == sorted(each.decision_id for each in run.read("recommendations", Recommendation))
-    assert len({each.decision_id for each in outcomes}) == len(outcomes)

@@ -1,6 +1,6 @@
 """A core over a memory log with a policy that always shows the first candidates, and events to feed it."""
 
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
 from envs.core import Core
 from envs.decision import Decision
@@ -9,6 +9,7 @@ from envs.parts import CoreSettings, Parts
 from stream.codec import JsonCodec
 from stream.errors import CommitFailedError, LogUnavailableError
 from stream.events import Candidate, Click, Context, Impression, Outcome, Recommendation
+from stream.identity import Pseudonyms
 from stream.memory import MemoryLog
 from stream.meter import Tally
 from stream.settings import AttributionSettings
@@ -34,6 +35,8 @@ class Bench:
     `supply` is the world in this process, if any; see `Parts`.
     """
 
+    pseudonyms = Pseudonyms(None)
+
     def __init__(self, log=None, partitions=1, supply=None, **settings):
         self.log = log or MemoryLog(partitions)
         self.supply = supply
@@ -45,8 +48,16 @@ class Bench:
         self.log.begin().abort()
         self.clock, self.meter = Clock(), Tally()
         features = FeatureSettings(text="off", context_dim=2, candidate_dim=1)
-        self.interests = InterestStore(InterestSettings())
-        parts = Parts(self.log, Featurizer(features, None), self.interests, self.meter, self.clock, self.supply)
+        self.users = UserStores(InterestSettings())
+        parts = Parts(
+            self.log,
+            Featurizer(features, None),
+            self.users,
+            self.meter,
+            self.clock,
+            self.supply,
+            pseudonyms=self.pseudonyms,
+        )
         self.core = Core(self.settings, parts)
 
     def step(self, max_records=100):
@@ -54,6 +65,10 @@ class Bench:
         if impressions:
             self.core.observe(impressions)
         return self.core.publish([first_of(impression) for impression in impressions])
+
+    def users_of(self, partition=0):
+        """What is known of the users of a partition."""
+        return self.core._partitions[partition].users
 
     def append(self, *events):
         for event in events:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
 from deploy.settings import Settings
 from envs.core import Core
@@ -31,7 +31,7 @@ def env_of(*events, form=None, reads_to_its_end=True):
         parts = Parts(
             log=log,
             featurizer=featurizer,
-            interests=InterestStore(InterestSettings()),
+            users=UserStores(InterestSettings()),
             meter=Tally(),
             clock=lambda: 0,
             supply=(lambda _: 0) if reads_to_its_end else None,

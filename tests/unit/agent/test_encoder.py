@@ -64,6 +64,26 @@ def test_only_the_set_number_of_tokens_is_read(bert, vectors_NE):
     np.testing.assert_allclose(longer[0], vectors_NE[4], atol=1e-5)
 
 
+@pytest.mark.parametrize("part", ["!?", "word ", "a", "用户", " "])
+def test_a_text_of_a_megabyte_is_read_as_fast_as_any(bert, part):
+    text = part * (900_000 // len(part.encode()))
+    bert.encode(["warm"])
+    started = time.perf_counter()
+    vectors_NE = bert.encode([text, text[: 64 * 101]])
+    assert time.perf_counter() - started < 1.0  # all of the "!?" would take four seconds
+    np.testing.assert_allclose(vectors_NE[0], vectors_NE[1], atol=1e-5)
+
+
+def test_long_words_after_many_blanks_fill_the_tokens_as_ever(bert):
+    words = [character * 100 for character in "abcdefghijklmnopqrstuvwxyz"] * 3
+    tokens = bert._tokenizer([" ".join(words), " ".join(words)[: 64 * 101]], truncation=True, max_length=64)[
+        "input_ids"
+    ]
+    assert tokens[0] == tokens[1]
+    vectors_NE = bert.encode([" " * 10_000 + "bread", "bread"])
+    np.testing.assert_allclose(vectors_NE[0], vectors_NE[1], atol=1e-5)
+
+
 def test_the_version_is_the_same_for_the_same_weights_and_another_for_another_length(bert):
     again, shorter = BertEncoder(EncoderSettings()), BertEncoder(EncoderSettings(max_tokens=8))
     assert bert.version == again.version != shorter.version

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.expert import BayesianLogistic, Sides
+from agent.expert import BayesianLogistic, Sides, Weighted
 from agent.settings import ExpertSettings
 
 I, J, S = 3, 4, 1  # context side, item side, of which one similarity  # noqa: E741 - the names of the axes
@@ -200,3 +200,63 @@ def test_rewards_between_0_and_1_teach_their_mean():
         learn(model, one[start : start + 100], item[start : start + 100], np.full(100, 0.3, np.float32))
     logit, _ = model.score(torch.from_numpy(one[:1]), torch.from_numpy(item[:1]), [1])
     assert sigmoid(logit.item()) == pytest.approx(0.3, abs=0.02)
+
+
+# Provisional evidence
+
+
+def provide(model, context_RI, item_RJ, reward_R, weight_R):
+    model.provide(Weighted(*map(torch.from_numpy, (context_RI, item_RJ, reward_R, np.asarray(weight_R, np.float64)))))
+    return model
+
+
+def bits(model):
+    return {name: value.numpy().tobytes() for name, value in model.state_dict().items()}
+
+
+def test_scores_with_provisional_rows_are_those_of_the_dense_computation_with_weights():
+    model, dense = learn(expert(), *rows(0, 200)), Dense(expert())
+    dense.learn(*rows(0, 200))
+    context_RI, item_RJ, reward_R = rows(1, 300)
+    weight_R = np.random.default_rng(2).uniform(0, 2, 300)
+    provide(model, context_RI, item_RJ, reward_R, weight_R)
+    features, root_R = crossed(context_RI, item_RJ), np.sqrt(weight_R)[:, None]
+    weights = dense.mean
+    for _ in range(2):
+        p = sigmoid(features @ weights)
+        h = np.maximum(p * (1 - p), 1e-3)
+        precision = dense.precision + (root_R * features).T @ (root_R * features * h[:, None])
+        pull_R = reward_R - p + h * (features @ weights)
+        weights = np.linalg.solve(precision, dense.eta + features.T @ (weight_R * pull_R))
+    np.testing.assert_allclose(model.mean, weights, rtol=1e-4, atol=1e-5)
+    context_BI, item_NJ, _ = rows(9, 5)
+    _, sd = model.score(torch.from_numpy(context_BI[:1]), torch.from_numpy(item_NJ), [5])
+    expected = crossed(np.repeat(context_BI[:1], 5, 0), item_NJ)
+    np.testing.assert_allclose(
+        sd, np.sqrt(np.einsum("kd,de,ke->k", expected, np.linalg.inv(precision), expected)), rtol=1e-4
+    )
+
+
+def test_what_is_settled_stays_as_it_is_and_comes_back_to_the_last_bit():
+    model = learn(expert(), *rows(0, 200))
+    before, settled = bits(model), ("precision", "eta", "prior_precision", "prior_eta")
+    provide(model, *rows(1, 50), np.ones(50))
+    assert all(bits(model)[name] == before[name] for name in settled)
+    assert bits(model)["mean"] != before["mean"]
+    model.settle()
+    assert bits(model) == before
+
+
+def test_learning_goes_on_as_if_nothing_had_been_provided():
+    disturbed, other = learn(expert(), *rows(0, 200)), learn(expert(), *rows(0, 200))
+    provide(disturbed, *rows(1, 50), np.ones(50))
+    provide(disturbed, *rows(2, 50), np.ones(50))
+    assert bits(learn(disturbed, *rows(3, 70))) == bits(learn(other, *rows(3, 70)))
+
+
+def test_rows_without_weight_are_no_rows():
+    model = learn(expert(), *rows(0, 200))
+    mean, pairs = model.mean.clone(), model.pairs.clone()
+    provide(model, *rows(1, 50), np.zeros(50))
+    assert torch.equal(model.mean, mean)
+    assert torch.equal(model.pairs, pairs)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from agent.delay import Delays, OpenRows
 from agent.errors import LearnError
 from agent.learning import Learning
-from agent.policy import Policy
+from agent.policy import Policy, inputs_of_rows
 from agent.settings import AgentSettings
 from envs.features import Layout
 from envs.rows import Rows
@@ -180,3 +181,75 @@ def test_learning_lowers_the_loss():
     base = fresh.reward_R.mean()
     never = float(-base * np.log(base) - (1 - base) * np.log(1 - base))
     assert np.mean(losses[-5:]) < best + 0.4 * (never - best)
+
+
+# Open rows
+
+
+def open_rows(seed, count, age_ms=500.0, clicked=False):
+    shown = replace(rows(seed, count), reward_R=np.full(count, float(clicked), np.float32))
+    return OpenRows(shown, np.full(count, age_ms), np.ones(count), window_ms=1_000)
+
+
+def logits(learner):
+    inputs = inputs_of_rows(rows(77, 5))
+    return learner.policy.score(inputs, [1] * 5)[0].numpy()
+
+
+def test_open_rows_without_a_click_lower_the_scores_the_more_the_older_they_are_and_clicked_ones_raise_them():
+    learner = learning()
+    learner.learn(rows(0, 100))
+    settled = logits(learner).mean()
+    found = []
+    for age_ms, clicked in ((0.0, False), (100.0, False), (900.0, False), (0.0, True)):
+        learner.provide(open_rows(1, 60, age_ms, clicked))
+        found.append(logits(learner).mean())
+    assert found[0] == pytest.approx(settled, abs=1e-6)
+    assert found[2] < found[1] < found[0] < found[3]
+
+
+def test_delays_of_closed_clicks_tell_how_much_an_age_counts():
+    quick, slow = learning(), learning()
+    for learner, delay_ms in ((quick, 10.0), (slow, 990.0)):
+        learner.learn(rows(0, 100), Delays(np.full(100, delay_ms), np.full(100, 1_000.0)))
+        learner.provide(open_rows(1, 60, age_ms=500.0))
+    assert logits(quick).mean() < logits(slow).mean()
+
+
+@pytest.mark.parametrize("before", [10, 100])
+def test_nothing_that_is_settled_or_learned_later_depends_on_what_was_provided(before):
+    disturbed, other = learning(), learning()
+    for seed in range(8):
+        assert disturbed.learn(rows(seed, before)) == other.learn(rows(seed, before))  # the losses as well
+        disturbed.provide(open_rows(50 + seed, 30))
+    disturbed.provide(None)
+    assert same(state_of(disturbed.policy), state_of(other.policy))
+    for name, array in disturbed.get_state().items():
+        np.testing.assert_array_equal(array, other.get_state()[name])
+
+
+def test_open_rows_can_be_left_out_and_are_before_anything_is_fitted():
+    without = Learning(Policy(AgentSettings(delay={"open_decisions": False}, expert={"refresh_rows": (64,)}), LAYOUT))
+    without.learn(rows(0, 100))
+    early = learning()
+    early.learn(rows(0, 10))
+    for learner in (without, early):
+        before = state_of(learner.policy)
+        learner.provide(open_rows(1, 60))
+        assert same(state_of(learner.policy), before)
+
+
+def test_rows_that_are_kept_do_not_depend_on_where_a_restart_lay():
+    straight, restarted = learning(buffer_rows=1_024), learning(buffer_rows=1_024)
+    for seed in range(14):
+        delays = Delays(np.full(150, 10.0 * seed), np.full(150, 1_000.0))
+        straight.learn(rows(seed, 150), delays)
+        restarted.learn(rows(seed, 150), delays)
+        again = learning(buffer_rows=1_024)
+        again.policy.load_state_dict(state_of(restarted.policy))
+        again.set_state({name: array.copy() for name, array in restarted.get_state().items()})
+        restarted = again
+    assert len(straight.get_state()["reward_R"]) == 1_024
+    for name, array in straight.get_state().items():
+        assert array.tobytes() == restarted.get_state()[name].tobytes()
+    assert same(state_of(straight.policy), state_of(restarted.policy))

@@ -12,12 +12,12 @@ def test_the_commit_says_how_far_it_read_and_from_where_the_open_can_be_rebuilt(
     bench = Bench()
     bench.append(impression(), click(), impression("i2", T0_MS + 500), click("i2", T0_MS + 600))
     bench.step(max_records=2)
-    low = {"impressions": 0, "clicks": 0, "recommendations": 0}
+    low = {"impressions": 0, "clicks": 0, "recommendations": 0, "outcomes": 0}
     assert bench.log.progress(0) == Progress(next={"impressions": 1, "clicks": 1}, low=low, watermark_ms=T0_MS)
     bench.step()
     bench.append(tick(T0_MS + 1_000))
     bench.step()  # i1 is closed, i2 is open
-    low = {"impressions": 1, "clicks": 1, "recommendations": 1}
+    low = {"impressions": 1, "clicks": 1, "recommendations": 1, "outcomes": 0}
     assert bench.log.progress(0) == Progress(next={"impressions": 2, "clicks": 3}, low=low, watermark_ms=T0_MS + 1_000)
     bench.append(tick(T0_MS + 2_000))
     bench.step()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.episodes import NUMERIC, play
 
-from agent.interests import InterestStore
+from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
 from deploy.compose import supply_of
 from deploy.gym_envs import replay_env
@@ -50,8 +50,8 @@ def recording_env(path):
         dim = scene.feature_dim
         featurizer = Featurizer(FeatureSettings(text="off", context_dim=dim, candidate_dim=dim), None)
         featurizer.settle([])
-        interests = InterestStore(InterestSettings())
-        parts = Parts(log, featurizer, interests, Tally(), lambda: 0, supply_of(world))
+        users = UserStores(InterestSettings())
+        parts = Parts(log, featurizer, users, Tally(), lambda: 0, supply_of(world))
         yield StreamBanditEnv(lambda seed: Core(CoreSettings(), parts))
 
 

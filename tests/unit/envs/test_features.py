@@ -100,7 +100,7 @@ def test_the_encoders_version_is_told_where_texts_are_read():
 
 
 def test_an_embedding_comes_first_and_numbers_after_it_and_what_is_missing_is_zero():
-    observation = featurizer().observe([BOTH], ["u1"], store())
+    observation = featurizer().observe([BOTH], [(store(), "u1")])
     np.testing.assert_array_equal(observation.context_BC[0], [*vector("reading"), 1.0, 2.0])
     np.testing.assert_array_equal(observation.candidates_ND[0], [*vector("A"), 3.0])
     np.testing.assert_array_equal(observation.candidates_ND[1], [*vector("B"), 0.0])
@@ -109,7 +109,7 @@ def test_an_embedding_comes_first_and_numbers_after_it_and_what_is_missing_is_ze
 
 def test_impressions_of_different_lengths_lie_one_after_the_other():
     short = impression(Context(text="x"), item("a", (9.0,)), name="i2", user="u2")
-    observation = featurizer().observe([BOTH, short, BOTH], ["u1", "u2", "u1"], store())
+    observation = featurizer().observe([BOTH, short, BOTH], [(store(), "u1")] * 3)
     assert observation.counts_B.tolist() == [2, 1, 2]
     assert observation.starts_B.tolist() == [0, 2, 3]
     assert observation.candidates_ND[:, E].tolist() == [3.0, 0.0, 9.0, 3.0, 0.0]
@@ -142,9 +142,9 @@ def test_missing_numbers_fit_any_layout():
 
 def test_what_was_read_of_a_user_goes_into_the_observation_and_into_its_record():
     interests = store()
-    interests.clicked("u1", 30_000, vector("A"))
-    interests.passed("u1", 30_000)
-    observation = featurizer().observe([BOTH], ["u1"], interests)
+    interests.clicked("u1", "d1", 30_000, vector("A"))
+    interests.closed("u1", "d2", [])
+    observation = featurizer().observe([BOTH], [(interests, "u1")])
     (knew,) = observation.knew
     assert (knew.clicks, knew.decisions, knew.idle_ms) == (1, 1, 30_000)
     np.testing.assert_allclose(np.frombuffer(knew.interest, "<f2"), vector("A"), atol=1e-3)
@@ -155,9 +155,9 @@ def test_what_was_read_of_a_user_goes_into_the_observation_and_into_its_record()
 
 def test_rows_equal_what_was_seen_when_deciding_though_the_store_has_moved_on():
     features, interests = featurizer(), store()
-    interests.clicked("u1", 30_000, vector("A"))
-    observation = features.observe([BOTH], ["u1"], interests)
-    interests.clicked("u1", 61_000, vector("something else"))
+    interests.clicked("u1", "d1", 30_000, vector("A"))
+    observation = features.observe([BOTH], [(interests, "u1")])
+    interests.clicked("u1", "d3", 61_000, vector("something else"))
     slate = (Slot(item_id="b", propensity=0.25), Slot(item_id="a"))
     rows = features.rows([outcome(BOTH, slate, (1.0, 0.0), observation.knew[0])])
     for row, candidate in ((0, 1), (1, 0)):
@@ -201,7 +201,7 @@ def test_a_user_vector_is_the_same_whoever_builds_it():
 
 def test_the_packaged_encoder_fills_the_text_block():
     features = Featurizer(FeatureSettings(), local_encoder(EncoderSettings()))
-    observation = features.observe([BOTH], ["u1"], store())
+    observation = features.observe([BOTH], [(store(), "u1")])
     assert features.layout == Layout(text=384, context=2, candidate=1)
     np.testing.assert_allclose(np.linalg.norm(observation.candidates_ND[:, :384], axis=1), 1.0, rtol=1e-5)
     assert observation.candidates_ND[:, 384].tolist() == [3.0, 0.0]

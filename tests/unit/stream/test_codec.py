@@ -2,10 +2,20 @@
 
 import re
 
+import msgspec
 import pytest
 from support.events import T0_MS, click, impression, outcome, recommendation
 
-from stream.codec import MAX_RECORD_BYTES, SCHEMA_HEADER, JsonCodec, dead_letter_headers, read_dead_letter
+from stream.codec import (
+    MAX_DEAD_LETTER_BYTES,
+    MAX_INPUT_BYTES,
+    MAX_OUTPUT_BYTES,
+    SCHEMA_HEADER,
+    JsonCodec,
+    dead_letter,
+    dead_letter_headers,
+    read_dead_letter,
+)
 from stream.errors import CodecError, EventError
 from stream.events import (
     Candidate,
@@ -18,6 +28,7 @@ from stream.events import (
     Logged,
     Slot,
 )
+from stream.log import Record
 
 CODEC = JsonCodec()
 IMPRESSION = impression(
@@ -65,11 +76,37 @@ def test_a_schema_version_that_is_not_known_is_refused(version):
         CODEC.decode(MINIMAL, Click, ((SCHEMA_HEADER, version),))
 
 
-def test_a_record_is_at_most_a_million_bytes():
-    longest = MINIMAL + b" " * (MAX_RECORD_BYTES - len(MINIMAL))
-    assert CODEC.decode(longest, Click).item_id == "a"
-    with pytest.raises(CodecError, match="Click must be at most 1,000,000 bytes; got 1,000,001"):
-        CODEC.decode(longest + b" ", Click)
+@pytest.mark.parametrize(
+    ("event", "limit"),
+    [
+        (IMPRESSION, MAX_INPUT_BYTES),
+        (CLICK, MAX_INPUT_BYTES),
+        (RECOMMENDATION, MAX_OUTPUT_BYTES),
+        (OUTCOME, MAX_OUTPUT_BYTES),
+    ],
+    ids=lambda case: type(case).__name__,
+)
+def test_a_record_has_at_most_the_bytes_of_its_kind(event, limit):
+    kind = type(event)
+    longest = CODEC.encode(event).ljust(limit)
+    assert CODEC.decode(longest, kind) == event
+    with pytest.raises(CodecError, match=f"{kind.__name__} must be at most {limit:,} bytes; got {limit + 1:,}"):
+        CODEC.decode(longest + b" ", kind)
+
+
+def test_an_impression_that_grows_past_the_limit_when_written_again_is_refused():
+    features = b",".join([b"1e15"] * 4_096)
+    items = b",".join(b'{"item_id":"%d","features":[%s]}' % (number, features) for number in range(16))
+    raw = b'{"impression_id":"i","user_id":"u","ts_ms":5,"candidates":[' + items + b"]}"
+    assert len(raw) < MAX_INPUT_BYTES
+    with pytest.raises(CodecError, match="at most 1,000,000 bytes as its outcome will hold it; got 1,2"):
+        CODEC.decode(raw, Impression)
+
+
+@pytest.mark.parametrize("number", [f"{digit}e{power}" for digit in (1, 9, -1) for power in range(-20, 30)])
+def test_no_number_grows_more_than_fourfold_so_shorter_impressions_need_no_second_look(number):
+    raw = b'{"item_id":"a","features":[%s]}' % b",".join([number.encode()] * 1_000)
+    assert len(CODEC.encode(msgspec.json.decode(raw, type=Candidate))) < 4 * len(raw)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +168,28 @@ def test_an_event_of_another_kind_is_refused():
         CODEC.decode(MINIMAL, Impression)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "it is empty, as a tombstone is"),
+        (b'{"a":' * 100_000, "it is nested too deep"),
+        (MINIMAL.replace(b"5", b"NaN"), r"""invalid character \(byte 66\), in b'.*"ts_ms": NaN}'"""),
+        (MINIMAL.replace(b"5", b"9" * 4_000), "before the year 10,000; got a whole number of 13,288 bits"),
+        (MINIMAL.replace(b'"a"', b'"%s"' % (b"y" * 100_000)), r"at most 512 characters long; got 'y+'... \(100,000 in"),
+    ],
+    ids=["empty", "deep", "NaN", "long number", "long id"],
+)
+def test_a_reason_is_short_and_in_words(value, reason):
+    with pytest.raises(CodecError, match=f"^Click is not valid: .*{reason}") as caught:
+        CODEC.decode(value, Click)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_header_without_content_is_no_known_version():
+    with pytest.raises(CodecError, match="must be a known version"):
+        CODEC.decode(MINIMAL, Click, ((SCHEMA_HEADER, None),))
+
+
 def test_fields_that_the_reader_does_not_know_are_ignored():
     assert CODEC.decode(MINIMAL[:-1] + b', "new": {"a": [1]}}', Click) == CODEC.decode(MINIMAL, Click)
 
@@ -145,6 +204,25 @@ def test_a_dead_letter_keeps_its_bytes_and_says_in_headers_where_it_came_from_an
         ("reason", "x must be y; got „z“".encode()),
     )
     assert read_dead_letter(letter.value, headers) == letter
+
+
+def test_of_a_record_that_no_topic_may_take_the_dead_letter_keeps_the_first_part_and_the_length():
+    size = MAX_DEAD_LETTER_BYTES + 1
+    record = Record("clicks", 3, 17, b"k", b"x" * size, (), 0)
+    letter = dead_letter(record, "r")
+    assert (len(letter.value), letter.truncated) == (MAX_DEAD_LETTER_BYTES, size)
+    headers = dead_letter_headers(letter)
+    assert ("truncated", b"%d" % size) in headers
+    assert read_dead_letter(letter.value, headers) == letter
+    whole = dead_letter(Record("clicks", 3, 17, b"k", b"x" * MAX_DEAD_LETTER_BYTES, (), 0), "r")
+    assert (len(whole.value), whole.truncated) == (MAX_DEAD_LETTER_BYTES, None)
+
+
+def test_the_reason_of_a_dead_letter_is_one_short_line_without_control_characters():
+    letter = dead_letter(Record("clicks", 0, 0, b"k", b"", (), 0), "bad \x1b[2J\n\ud800 ü " + "x" * 1_000)
+    assert letter.reason.startswith("bad \\x1b[2J\\n\\ud800 ü xxx")
+    assert len(letter.reason) == 500
+    assert read_dead_letter(b"", dead_letter_headers(letter)) == letter
 
 
 @pytest.mark.parametrize("broken", [("topic", None), ("partition", b"x"), ("offset", None), ("reason", b"\xff")])

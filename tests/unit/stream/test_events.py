@@ -14,6 +14,7 @@ from stream.events import (
     Logged,
     Slot,
 )
+from stream.rules import LAST_MS, MAX_FEATURES
 
 
 def breaks(message):
@@ -50,22 +51,60 @@ def test_an_id_is_a_non_empty_string(make, thing, field):
         make(**{field: 7})
 
 
-@pytest.mark.parametrize("value", [0, -1, 2**53, 1.5, "1"])
 @pytest.mark.parametrize(
-    ("make", "field"),
+    ("make", "name"),
     [
-        (impression, "impression.ts_ms"),
-        (click, "click.ts_ms"),
-        (recommendation, "recommendation.ts_ms"),
-        (outcome, "outcome.closed_ms"),
+        (lambda value: impression(user_id=value), "impression.user_id"),
+        (lambda value: Candidate(item_id=value), "candidate.item_id"),
+        (lambda value: click(kind=value), "click.kind"),
+        (lambda value: click(click_id=value), "click.click_id"),
+        (lambda value: Logged(item_ids=("a",), policy=value), "logged.policy"),
     ],
 )
-def test_a_time_is_a_positive_whole_number_that_every_json_reader_holds(make, field, value):
-    with breaks(f"{field} must be a positive whole number of milliseconds; got {value!r}"):
+def test_ids_and_names_are_short_and_can_be_printed(make, name):
+    make("用户 ü\u200d" + "x" * 507)
+    with breaks(f"{name} must be at most 512 characters long; got '{'x' * 80}'... (513 in all)"):
+        make("x" * 513)
+    for unfit in ("\0", "\n", "\x1b", "\x7f", "\x9b", "\ud800"):
+        with breaks(f"{name} must hold no control characters; got {unfit!r} in {'a' + unfit!r}"):
+            make("a" + unfit)
+
+
+def test_a_text_is_one_that_utf_8_can_hold():
+    assert Context(text="\0 \n 😀").text == "\0 \n 😀"
+    with breaks("context.text must be text that UTF-8 can hold; got '\\udc80'"):
+        Context(text="a\udc80")
+    with breaks("candidate.text must be text that UTF-8 can hold; got '\\ud83d'"):
+        Candidate(item_id="a", text="ü\ud83d")
+
+
+def test_features_are_at_most_4096_values():
+    most = (0.0,) * MAX_FEATURES
+    assert (Context(features=most).features, Candidate(item_id="a", features=most).features) == (most, most)
+    with breaks("context.features must be at most 4,096 values; got 4,097"):
+        Context(features=(*most, 0.0))
+    with breaks("candidate 'a' features must be at most 4,096 values; got 4,097"):
+        Candidate(item_id="a", features=(*most, 0.0))
+
+
+@pytest.mark.parametrize("value", [0, -1, LAST_MS + 1, 2**53, 1.5, "1"])
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [(impression, "impression.ts_ms"), (click, "click.ts_ms"), (recommendation, "recommendation.ts_ms")],
+)
+def test_a_time_is_a_positive_whole_number_of_ms_before_the_year_10000(make, field, value):
+    with breaks(f"{field} must be a positive whole number of milliseconds, before the year 10,000; got {value!r}"):
         make(**{field.split(".")[1]: value})
 
 
-@pytest.mark.parametrize("value", [1, 2**53 - 1])
+@pytest.mark.parametrize("value", [0, -1, 2**53, 1.5, "1"])
+def test_the_time_of_a_close_is_one_that_every_json_reader_holds(value):
+    with breaks(f"outcome.closed_ms must be a positive whole number of milliseconds; got {value!r}"):
+        outcome(closed_ms=value)
+    assert outcome(closed_ms=2**53 - 1).closed_ms > LAST_MS
+
+
+@pytest.mark.parametrize("value", [1, LAST_MS])
 def test_the_first_and_the_last_time_are_times(value):
     assert impression(ts_ms=value).ts_ms == click(ts_ms=value).ts_ms == value
 

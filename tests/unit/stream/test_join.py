@@ -2,9 +2,13 @@
 
 import pytest
 
+from stream.codec import JsonCodec
+from stream.early_clicks import click_bytes
 from stream.errors import StreamError
 from stream.events import Candidate, Click, Impression, Recommendation, Slot
+from stream.heads import ImpressionHead
 from stream.join import ClickJoin
+from stream.open_decisions import ENTRY_BYTES, Origin
 from stream.settings import AttributionSettings
 
 WINDOW_MS = 1_000
@@ -37,9 +41,14 @@ def join_of(**settings):
 
 def decided(join, *impressions, offset=0):
     for place, each in enumerate(impressions, start=offset):
-        assert join.arrive(each, place) == "new"
+        assert join.arrive(each, Origin(place)) == "new"
         assert join.decide(recommendation(each)) == []
     return join
+
+
+def one_open():
+    """The memory that one decision takes."""
+    return decided(join_of(), impression()).open_bytes
 
 
 def names(closed):
@@ -51,7 +60,7 @@ def test_a_click_within_the_window_is_joined_and_leaves_with_its_decision():
     assert join.click(click(), offset=0) == "joined"
     assert join.advance(5_999) == ([], 0)
     (closed,), orphans = join.advance(6_000)
-    assert (closed.shown.decision_id, closed.clicks, orphans) == ("d-i1", [click()], 0)
+    assert (closed.shown.decision_id, closed.clicks, orphans) == ("d-i1", (click(),), 0)
     assert len(join) == 0
 
 
@@ -71,7 +80,7 @@ def test_a_click_of_another_user_finds_no_decision_of_that_impression():
     join = decided(join_of(), impression())
     assert join.click(click(user="u2"), offset=0) == "early"  # as far as anyone knows, u2 may have an i1 of their own
     (closed,), orphans = join.advance(6_000)
-    assert (closed.clicks, orphans) == ([], 1)
+    assert (closed.clicks, orphans) == ((), 1)
 
 
 def test_clicks_leave_in_the_order_of_their_times_whatever_order_they_came_in():
@@ -109,7 +118,7 @@ def test_with_an_id_a_click_is_a_repeat_whatever_else_it_says():
 def test_a_click_before_its_decision_waits_and_is_joined_with_it():
     join = join_of()
     assert join.click(click(), offset=0) == "early"
-    join.arrive(impression(), 0)
+    join.arrive(impression(), Origin(0))
     assert join.click(click(ts_ms=5_200), offset=1) == "early"  # arrived, but nothing is shown yet
     assert join.early == 2
     fates = join.decide(recommendation(impression()))
@@ -122,7 +131,7 @@ def test_an_early_click_is_held_to_the_same_rules_as_any():
     for each in (click(item="c"), click(ts_ms=4_999), click(), click()):
         join.click(each, offset=0)
     assert join.early == 3  # the fourth is a repeat
-    join.arrive(impression(), 0)
+    join.arrive(impression(), Origin(0))
     assert [fate for _, fate in join.decide(recommendation(impression()))] == ["not_shown", "outside_window", "joined"]
 
 
@@ -151,7 +160,7 @@ def test_a_click_whose_decision_must_have_closed_is_late():
 
 
 def test_early_clicks_are_bounded_and_those_past_it_are_dropped():
-    join = join_of(max_early=2)
+    join = join_of(max_early_bytes=2 * click_bytes(click()))
     fates = [join.click(click(name=f"i{number}"), offset=number) for number in range(3)]
     assert fates == ["early", "early", "dropped_early"]
     join.advance(5_100)
@@ -161,16 +170,16 @@ def test_early_clicks_are_bounded_and_those_past_it_are_dropped():
 def test_an_impression_is_late_where_its_window_has_passed_and_a_repeat_while_it_is_open():
     join = join_of()
     join.advance(6_000)
-    assert join.arrive(impression(ts_ms=5_000), 0) == "late"
-    assert join.arrive(impression(ts_ms=5_001), 1) == "new"
-    assert join.arrive(impression(ts_ms=5_001), 2) == "repeated"
-    assert join.arrive(impression(ts_ms=5_001, user="u2"), 3) == "new"
+    assert join.arrive(impression(ts_ms=5_000), Origin(0)) == "late"
+    assert join.arrive(impression(ts_ms=5_001), Origin(1)) == "new"
+    assert join.arrive(impression(ts_ms=5_001), Origin(2)) == "repeated"
+    assert join.arrive(impression(ts_ms=5_001, user="u2"), Origin(3)) == "new"
 
 
 def test_a_repeat_of_what_has_closed_is_late():
     join = decided(join_of(), impression())
     join.advance(6_000)
-    assert join.arrive(impression(), 1) == "late"
+    assert join.arrive(impression(), Origin(1)) == "late"
 
 
 def test_decisions_close_by_the_end_of_their_windows_not_by_arrival():
@@ -184,25 +193,109 @@ def test_the_watermark_never_recedes():
     join.advance(6_000)
     join.advance(5_000)
     assert join.watermark_ms == 6_000
-    assert join.arrive(impression(ts_ms=5_000), 0) == "late"
+    assert join.arrive(impression(ts_ms=5_000), Origin(0)) == "late"
 
 
 def test_past_its_bound_the_oldest_decision_closes_and_its_repeat_is_late():
-    join = decided(join_of(max_open=2), impression("i1", 5_300), impression("i2", 5_100), impression("i3", 5_200))
+    join = decided(
+        join_of(max_open_bytes=2 * one_open() + 50),
+        impression("i1", 5_300),
+        impression("i2", 5_100),
+        impression("i3", 5_200),
+    )
     assert names(join.advance(0)[0]) == ["i2"]
     assert len(join) == 2
-    assert join.arrive(impression("i2", 5_100), 3) == "late"  # open decisions are the memory of repeats
-    assert join.arrive(impression("i4", 5_101), 4) == "new"
+    assert join.arrive(impression("i2", 5_100), Origin(3)) == "late"  # open decisions are the memory of repeats
+    assert join.arrive(impression("i4", 5_101), Origin(4)) == "new"
 
 
 def test_what_closed_past_the_bound_stays_closed_in_a_replay_from_the_committed_place():
-    settings = {"max_open": 2}
+    settings = {"max_open_bytes": 2 * one_open() + 50}
     join = decided(join_of(**settings), impression("i1", 5_300), impression("i2", 5_100), impression("i3", 5_200))
     join.advance(0)
     again = join_of(**settings)
-    again.watermark_ms = join.watermark_ms
+    again.closed_ms = join.closed_ms
     assert join.low_offsets()["impressions"] == 0  # i1 is open, so the replay sees i2 as well
-    assert [again.arrive(impression("i1", 5_300), 0), again.arrive(impression("i2", 5_100), 1)] == ["new", "late"]
+    assert again.arrive(impression("i1", 5_300), Origin(0)) == "new"
+    assert again.arrive(impression("i2", 5_100), Origin(1)) == "late"
+
+
+def test_a_close_past_the_bound_moves_no_watermark_so_early_clicks_go_on_waiting():
+    join = decided(join_of(max_open_bytes=2 * one_open() + 50), *(impression(f"i{n}", 5_000 + n) for n in range(3)))
+    join.click(click("not yet here", ts_ms=5_500), offset=0)
+    closed, orphans = join.advance(4_000)
+    assert (names(closed), orphans, join.early) == (["i0"], 0, 1)
+    assert (join.watermark_ms, join.closed_ms) == (4_000, 6_000)
+    assert (join.take_forced(), join.take_forced()) == (1, 0)
+
+
+def test_outcomes_come_in_the_order_of_their_windows_ends_also_where_the_bound_closes_them():
+    join = join_of(max_open_bytes=3 * one_open() + 50)
+    ends = []
+    for place, ts_ms in enumerate((5_300, 5_100, 5_100, 5_250, 5_050, 5_400, 5_260, 5_500)):
+        each = impression(f"i{place}", ts_ms)
+        if join.arrive(each, Origin(place)) == "new":
+            join.decide(recommendation(each))
+        ends += [(d.impression.ts_ms, d.offset) for d in join.advance(0)[0]]
+    ends += [(d.impression.ts_ms, d.offset) for d in join.close_all()[0]]
+    assert ends == sorted(ends)
+    assert len(ends) == 7  # one came after younger ones had to close
+
+
+def test_bytes_are_those_of_the_compressed_events_and_their_clicks():
+    join = decided(join_of(), impression())
+    codec = JsonCodec()
+    raw = len(codec.encode(impression())) + len(codec.encode(recommendation(impression())))
+    alone = join.open_bytes
+    assert ENTRY_BYTES < alone < ENTRY_BYTES + raw
+    assert join.packed_bytes == alone - ENTRY_BYTES
+    join.click(click(), offset=0)
+    assert join.open_bytes == alone + click_bytes(click())
+    join.advance(6_000)
+    assert join.open_bytes == 0
+
+
+def test_what_arrived_as_bytes_leaves_as_the_event_they_are():
+    join, codec = join_of(), JsonCodec()
+    head = ImpressionHead(impression_id="i1", user_id="u1", ts_ms=5_000)
+    join.arrive(head, Origin(7), codec.encode(impression()))
+    join.decide(recommendation(impression()), codec.encode(recommendation(impression())))
+    (closed,), _ = join.close_all()
+    assert (closed.impression, closed.shown, closed.offset) == (impression(), recommendation(impression()), 7)
+
+
+def test_clicks_on_one_decision_are_bounded():
+    join = decided(join_of(max_clicks=2), impression())
+    fates = [join.click(click(ts_ms=5_100 + number), offset=number) for number in range(3)]
+    assert fates == ["joined", "joined", "too_many"]
+    assert join.click(click(ts_ms=5_100), offset=3) == "repeated"
+
+
+def test_what_cannot_be_read_any_more_closes_without_an_outcome():
+    join = decided(join_of(), impression("good"))
+    join.arrive(impression("bad"), Origin(1), b"{}")
+    join.decide(recommendation(impression("bad")))
+    assert names(join.close_all()[0]) == ["good"]
+    assert join.unreadable == 1
+
+
+def test_open_clicks_come_in_the_order_of_their_offsets():
+    join = decided(join_of(), impression("i1"), impression("i2"))
+    for offset, name in enumerate(("i2", "i1", "i2")):
+        join.click(click(name, ts_ms=5_300 - offset), offset)
+    assert [(key, each.ts_ms) for key, each in join.open_clicks()] == [
+        (("u1", "i2"), 5_300),
+        (("u1", "i1"), 5_299),
+        (("u1", "i2"), 5_298),
+    ]
+
+
+def test_what_was_published_is_taken_in_even_when_its_window_has_passed():
+    join = join_of()
+    join.advance(6_000)
+    assert join.arrive(impression(ts_ms=5_000), Origin(0), due=True) == "new"
+    join.decide(recommendation(impression(ts_ms=5_000)))
+    assert names(join.advance(6_000)[0]) == ["i1"]
 
 
 def test_closing_everything_needs_no_watermark():
@@ -216,19 +309,19 @@ def test_closing_everything_needs_no_watermark():
 
 def test_an_impression_that_is_withdrawn_or_undecided_does_not_close():
     join = join_of()
-    join.arrive(impression("i1"), 0)
-    join.arrive(impression("i2"), 1)
+    join.arrive(impression("i1"), Origin(0))
+    join.arrive(impression("i2"), Origin(1))
     join.withdraw(impression("i1"))
     assert len(join) == 1
     assert join.advance(6_000) == ([], 0)
     assert len(join) == 0
 
 
-def test_a_decision_that_was_not_taken_cannot_be_read():
-    join = join_of(max_open=5)
-    join.arrive(impression(), 0)
-    with pytest.raises(StreamError, match="impression 'i1' must be decided; got no decision"):
-        _ = join._open["u1", "i1"].shown
+def test_only_what_is_open_and_undecided_can_be_decided():
+    join = decided(join_of(), impression())
+    for name in ("i1", "i2"):
+        with pytest.raises(StreamError, match=f"must be open and undecided; got '{name}'"):
+            join.decide(recommendation(impression(name)))
 
 
 def test_a_joined_click_knows_its_candidate():
@@ -246,9 +339,8 @@ def test_where_nothing_is_open_nothing_needs_a_replay():
 def test_a_replay_begins_with_the_oldest_open_impression_its_decision_and_the_clicks_since():
     join = join_of()
     for place, each in enumerate((impression("i1", 5_000), impression("i2", 5_100)), start=40):
-        join.arrive(each, place, clicks_from=place - 33)
+        join.arrive(each, Origin(place, clicks=place - 33, recommendations=place + 60))
         join.decide(recommendation(each))
-        join.published("u1", each.impression_id, offset=place + 60)
     assert join.low_offsets() == {"impressions": 40, "recommendations": 100, "clicks": 7}
     join.advance(6_000)
     assert join.low_offsets() == {"impressions": 41, "recommendations": 101, "clicks": 8}
@@ -261,14 +353,19 @@ def test_a_replay_begins_with_the_first_early_click_that_waits_or_was_joined():
     join.click(click("i9", ts_ms=5_000), offset=3)
     join.click(click("i1"), offset=4)
     assert join.low_offsets() == {"clicks": 3}
-    join.arrive(impression("i1"), 0, clicks_from=5)
+    join.arrive(impression("i1"), Origin(0, clicks=5))
     join.decide(recommendation(impression("i1")))
     assert join.low_offsets()["clicks"] == 3
     join.advance(5_500)  # the one of i9 is an orphan
     assert join.low_offsets()["clicks"] == 4
 
 
-def test_a_logged_decision_that_was_never_published_hides_no_published_one():
-    join = decided(join_of(), impression("logged"), impression("ours"), impression("undecided yet"))
-    join.published("u1", "ours", offset=17)
-    assert join.low_offsets()["recommendations"] == 17
+def test_a_replay_begins_at_the_lowest_of_all_that_is_open_whatever_the_order():
+    join = join_of()
+    for place, low in enumerate((9, 4, 12)):
+        each = impression(f"i{place}", 5_000 + place)
+        join.arrive(each, Origin(place, recommendations=low))
+        join.decide(recommendation(each))
+    assert join.low_offsets()["recommendations"] == 4
+    join.withdraw(impression("i1"))
+    assert join.low_offsets()["recommendations"] <= 9

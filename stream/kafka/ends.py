@@ -1,0 +1,39 @@
+"""Where the partitions end now. The end that came with a fetch is as old as that fetch.
+
+A reader that takes seconds to work through one fetch would take its last record for the last there is, and the other
+topic of the partition, fetched later, would move the watermark past all that waits behind it.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+_FRESH_S = 0.1  # far below any `out_of_order_ms`; an answer takes one or two milliseconds
+_ANSWER_MS = 1_000
+
+
+class Ends:
+    """The ends of partitions, at most 0.1 s old; for one thread.
+
+    Args:
+        consumer: by which the broker is asked.
+        clock: seconds from an arbitrary start.
+    """
+
+    def __init__(self, consumer: KafkaConsumer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._consumer, self._clock = consumer, clock
+        self._ends: dict[TopicPartition, int] = {}
+        self._asked_s = -_FRESH_S
+
+    def of(self, places: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The offset after the last record of each partition; empty where the broker does not answer."""
+        now_s = self._clock()
+        if now_s - self._asked_s >= _FRESH_S or any(place not in self._ends for place in places):
+            self._asked_s = now_s
+            try:
+                self._ends = self._consumer.end_offsets(list(places), timeout_ms=_ANSWER_MS) if places else {}
+            except KafkaError:
+                self._ends = {}
+        return {place: end for place, end in self._ends.items() if place in places}

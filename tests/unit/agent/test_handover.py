@@ -1,0 +1,72 @@
+"""The queue between a runner's deciding thread and the driver: bounded in rows, and nothing falls out of it."""
+
+import threading
+
+from support.histories import handed
+
+from agent.rllib.handover import Handover, HandoverQueue
+from stream.meter import Tally
+
+
+def part(partition, start, stop, decisions=1.0):
+    resolved, spans = handed(partition, start, stop)
+    return Handover(resolved, spans, Tally(counters={("decisions", ""): decisions}))
+
+
+def counts(decisions):
+    return Handover(tally=Tally(counters={("decisions", ""): decisions}))
+
+
+def test_it_gives_what_it_got_in_order():
+    queue = HandoverQueue(100)
+    parts = [part(0, 0, 3), part(0, 3, 5), part(1, 0, 1)]
+    assert all(queue.put(each, 0.0) for each in parts)
+    assert queue.rows == 4 + 2 + 2
+    joined = Handover.joined(queue.take(100, 0.0))
+    assert joined.resolved.offset_R.tolist() == [0, 0, 2, 2, 4, 4, 0, 0]
+    assert joined.spans == ((0, 0, 3), (0, 3, 5), (1, 0, 1))
+    assert joined.tally.total("decisions") == 3
+    assert (queue.rows, bool(queue)) == (0, False)
+
+
+def test_a_full_queue_makes_the_decider_wait_until_rows_are_taken():
+    queue = HandoverQueue(limit_rows=6)
+    assert queue.put(part(0, 0, 3), 0.0)
+    assert not queue.put(part(0, 3, 9), 0.01)
+    waiting = threading.Thread(target=queue.put, args=(part(0, 3, 9), 30.0))
+    waiting.start()
+    assert [each.rows for each in queue.take(100, 0.0)] == [4]
+    waiting.join(30)
+    assert not waiting.is_alive()
+    assert queue.rows == 6
+
+
+def test_a_hand_over_larger_than_the_bound_passes_alone():
+    queue = HandoverQueue(limit_rows=2)
+    assert queue.put(part(0, 0, 9), 0.0)
+    assert not queue.put(part(0, 9, 11), 0.01)
+    assert len(queue.take(1, 0.0)) == 1
+
+
+def test_counts_alone_do_not_make_it_grow_and_pass_a_full_one():
+    queue = HandoverQueue(limit_rows=4)
+    queue.put(part(0, 0, 3), 0.0)
+    assert all(queue.put(counts(1.0), 0.0) for _ in range(1_000))
+    (only,) = queue.take(100, 0.0)
+    assert (only.rows, only.tally.total("decisions")) == (4, 1_001)
+
+
+def test_a_driver_without_room_gets_counts_only():
+    queue = HandoverQueue(100)
+    queue.put(counts(1.0), 0.0)
+    queue.put(part(0, 0, 3), 0.0)
+    assert [each.rows for each in queue.take(0, 0.0)] == [0]
+    assert [each.rows for each in queue.take(1, 0.0)] == [4]  # with a little room at least one comes
+
+
+def test_a_driver_with_room_for_some_gets_some():
+    queue = HandoverQueue(100)
+    for start in (0, 4, 8):
+        queue.put(part(0, start, start + 4), 0.0)
+    assert [each.rows for each in queue.take(8, 0.0)] == [4, 4]
+    assert queue.rows == 4
