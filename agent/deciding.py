@@ -19,6 +19,7 @@ from agent.errors import EncoderError
 from agent.explore import Belief
 from agent.settings import ExploreSettings
 from envs.core import Closed
+from envs.errors import FeatureError
 from envs.observation import Observation
 from envs.rows import Rows
 from envs.session import Session
@@ -213,6 +214,21 @@ class DecidingLoop:
         return self._ending.idle_s is not None and now_s - self._busy_s >= self._ending.idle_s
 
     def _resolve(self, closed: list[Closed]) -> Resolved:
+        try:
+            return self._rows(closed)
+        except FeatureError:  # decided under settings with another layout of features
+            fitting = [each for each in closed if self._fits(each)]
+            self._session.core.parts.meter.count("features_misfit", len(closed) - len(fitting))
+            return self._rows(fitting)
+
+    def _fits(self, closed: Closed) -> bool:
+        try:
+            self._rows([closed])
+        except FeatureError:
+            return False
+        return True
+
+    def _rows(self, closed: list[Closed]) -> Resolved:
         slots = [len(each.outcome.rewards) for each in closed]
         return Resolved(
             self._session.core.parts.featurizer.rows([each.outcome for each in closed]),

@@ -64,6 +64,15 @@ COUNTERS = {
         "reason",
         ("bound", "expired", "unreadable", "unfit"),
     ),
+    "unreadable_decisions": Counter(
+        "unreadable_decisions", "Decisions without an outcome: what the log holds of them cannot be read."
+    ),
+    "restore_skipped": Counter(
+        "restore_skipped",
+        "Records of our own topics that a restore could not read, by what they were read for.",
+        "part",
+        ("open_decisions", "users"),
+    ),
     "forced_closes": Counter("forced_closes", "Decisions that closed before their time, because memory was short."),
     "exploration": Counter("exploration", "Sum over decisions of the probability of not showing the greedy candidate."),
     "reward": Counter("reward", "Sum of the rewards of closed decisions with a known propensity, first slot."),
@@ -73,6 +82,9 @@ COUNTERS = {
     ),
     "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
     "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
+    "features_misfit": Counter(
+        "features_misfit", "Items and outcomes whose features do not fit: the settings had another layout back then."
+    ),
     "users_evicted": Counter("users_evicted", "Users forgotten because more than the bound came."),
     "learner_updates": Counter("learner_updates", "Updates of the learner."),
     "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),

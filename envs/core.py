@@ -27,6 +27,8 @@ from stream.join import ClickJoin, OpenDecision
 from stream.log import INPUT_TOPICS, Published, TopicPartition, UnitOfWork
 from stream.watermark import Watermarks
 
+_CLOSE_BYTES = 8_000_000  # of a partition in one commit, which has a deadline; after a pause all windows end at once
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -183,9 +185,11 @@ class Core:
         marks = self._watermarks.advance(self._partitions.keys(), behind)
         outcomes = []
         for number, partition in self._partitions.items():
-            closed, orphans = partition.join.close_all() if final else partition.join.advance(marks[number])
+            join = partition.join
+            closed, orphans = join.close_all() if final else join.advance(marks[number], _CLOSE_BYTES)
             self.parts.meter.count("clicks", orphans, label="unknown")
-            self.parts.meter.count("forced_closes", partition.join.take_forced())
+            for name, count in join.take_counts().items():
+                self.parts.meter.count(name, count)
             outcomes += [(number, self._outcome(decision)) for decision in closed]
         return outcomes
 

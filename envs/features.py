@@ -120,7 +120,11 @@ class Featurizer:
         )
 
     def rows(self, outcomes: Sequence[Outcome]) -> Rows:
-        """One training row for each shown slot, from what was logged at decision time."""
+        """One training row for each shown slot, from what was logged at decision time.
+
+        Raises:
+            FeatureError: an outcome does not fit the layout.
+        """
         layout = self.settle([outcome.impression for outcome in outcomes])
         slots = [(outcome, index) for outcome in outcomes for index in range(len(outcome.recommendation.slate))]
         shown = [_shown(outcome, index) for outcome, index in slots]
@@ -142,7 +146,11 @@ class Featurizer:
         return f"{read}/{layout.interest}"
 
     def item_vector(self, candidate: Candidate) -> Floats:
-        """The vector of an item in the space of interests."""
+        """The vector of an item in the space of interests.
+
+        Raises:
+            FeatureError: its numeric features do not fit the layout.
+        """
         layout = self.layout
         vector_D: Floats = self._candidates([candidate])[0]
         return vector_D[: layout.text] if layout.text else vector_D
@@ -176,6 +184,7 @@ class Featurizer:
         if numeric:
             for row, part in enumerate(parts):
                 if part.features:
+                    _check("features", part.features, numeric)
                     vectors[row, text:] = part.features
         return vectors
 

@@ -113,7 +113,7 @@ class _Replay:
         self._join.replayed(max((each.closed_ms for each in self._closed.values()), default=1) - 1)
         skipped = self._skipped + self._shown.skipped
         if skipped:
-            self._parts.meter.count("restore_skipped", skipped)
+            self._parts.meter.count("restore_skipped", skipped, label="open_decisions")
             _log.warning("partition %d: %d records of our outputs cannot be read; left out", self._number, skipped)
         if len(self._join):
             _log.info("partition %d: %d open decisions rebuilt", self._number, len(self._join))

@@ -1,14 +1,15 @@
 """The users of an owned partition: as last saved, folded on over later outcomes, then told of clicks and closes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from envs.errors import FeatureError
 from envs.partition import Partition
 from envs.parts import Parts
-from envs.protocols import Floats, Interests
+from envs.protocols import Floats
 from stream.errors import CodecError
 from stream.events import Candidate, Click, Outcome
 from stream.identity import decision_id
@@ -29,47 +30,52 @@ class _Closed(msgspec.Struct):
     clicks: list[msgspec.Raw] = []
 
 
-def open_users(parts: Parts, number: int, partition: Partition) -> Interests:
-    """What is known of a partition's users: saved, folded, and with the clicks of what is open on top.
+_CLOSED = msgspec.json.Decoder(_Closed)
+
+
+def open_users(parts: Parts, number: int, partition: Partition) -> None:
+    """Gives a partition what is known of its users: saved, folded, and with the clicks of what is open on top.
 
     Raises:
         LogUnavailableError: the log did not answer in time.
     """
     end = parts.log.end("outcomes", number)
-    interests, start = parts.users.open(number, end, space_of(parts))
+    _settle_layout(parts, partition)
+    partition.users, start = parts.users.open(number, end, space_of(parts))
+    partition.outcomes_next = end
     folded = skipped = 0
-    decoder = msgspec.json.Decoder(_Closed)
     for record in parts.log.read("outcomes", number, start, end):
         try:
-            closed = decoder.decode(record.value)
-            clicks = list(_clicks(parts, record)) if closed.clicks else []
-        except (msgspec.DecodeError, CodecError, FeatureError):
+            _fold(parts, partition, record)
+            folded += 1
+        except (msgspec.DecodeError, CodecError):
             skipped += 1
-            continue
-        interests.closed(closed.recommendation.user_id, closed.recommendation.decision_id, clicks)
-        folded += 1
-    if skipped:
-        parts.meter.count("restore_skipped", skipped)
-        _log.warning("outcomes[%d]: %d records cannot be read and are left out", number, skipped)
-    partition.users, partition.outcomes_next = interests, end
     for _, click in partition.join.open_clicks():
         note_click(parts, partition, click)
+    if skipped:
+        parts.meter.count("restore_skipped", skipped, label="users")
+        _log.warning("outcomes[%d]: %d records cannot be read and are left out", number, skipped)
     if folded:
         _log.info("outcomes[%d]: %d taken in again for what is known of users", number, folded)
-    return interests
 
 
 def note_click(parts: Parts, partition: Partition, click: Click) -> None:
     """Tells of a joined click: the next decision knows of it."""
     user = parts.pseudonyms(click.user_id)
-    item_E = parts.featurizer.item_vector(partition.join.candidate(click))
-    partition.users.clicked(user, decision_id(user, click.impression_id), click.ts_ms, item_E)
+    for item_E in _vectors(parts, [partition.join.candidate(click)]):
+        partition.users.clicked(user, decision_id(user, click.impression_id), click.ts_ms, item_E)
 
 
 def note_close(parts: Parts, partition: Partition, outcome: Outcome) -> None:
     """Tells of a decision that closed and is committed."""
     recommendation = outcome.recommendation
-    clicks = _vectors(parts, outcome)
+    items = {candidate.item_id: candidate for candidate in outcome.impression.candidates}
+    clicks = [
+        (click.ts_ms, item_E)
+        for click in outcome.clicks
+        if click.item_id in items
+        for item_E in _vectors(parts, [items[click.item_id]])
+    ]
     evicted = partition.users.closed(recommendation.user_id, recommendation.decision_id, clicks)
     parts.meter.count("users_evicted", evicted)
 
@@ -79,18 +85,33 @@ def space_of(parts: Parts) -> str:
     return f"{parts.pseudonyms.name}/{parts.featurizer.interest_space}"
 
 
-def _clicks(parts: Parts, record: Record) -> Iterator[tuple[int, Floats]]:
+def _settle_layout(parts: Parts, partition: Partition) -> None:
+    """Settles what the settings leave open of the features by what is open, as it did when it first came."""
+    for key in partition.join.clicked_keys():
+        found = partition.join.open_decision(key)
+        with suppress(FeatureError):
+            if found is not None:
+                parts.featurizer.check([found.impression])
+                return
+
+
+def _fold(parts: Parts, partition: Partition, record: Record) -> None:
+    closed = _CLOSED.decode(record.value)
+    if not closed.clicks:
+        partition.users.closed(closed.recommendation.user_id, closed.recommendation.decision_id, ())
+        return
     outcome = parts.codec.decode(record.value, Outcome, record.headers)
-    parts.featurizer.check([outcome.impression])
-    yield from _vectors(parts, outcome)
+    with suppress(FeatureError):
+        parts.featurizer.check([outcome.impression])
+    note_close(parts, partition, outcome)
 
 
-def _vectors(parts: Parts, outcome: Outcome) -> list[tuple[int, Floats]]:
-    items = {candidate.item_id: candidate for candidate in outcome.impression.candidates}
-    return [(click.ts_ms, parts.featurizer.item_vector(_item(items, click))) for click in outcome.clicks]
-
-
-def _item(items: dict[str, Candidate], click: Click) -> Candidate:
-    if click.item_id not in items:
-        raise FeatureError(f"outcome click must be on a candidate of its impression; got {click.item_id!r}")
-    return items[click.item_id]
+def _vectors(parts: Parts, items: Sequence[Candidate]) -> list[Floats]:
+    """The vectors of items; without those of another layout, which the settings had when they were shown."""
+    vectors = []
+    for item in items:
+        try:
+            vectors.append(parts.featurizer.item_vector(item))
+        except FeatureError:
+            parts.meter.count("features_misfit")
+    return vectors

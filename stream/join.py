@@ -53,7 +53,6 @@ class ClickJoin:
     Attributes:
         watermark_ms: the event time up to which everything is taken to have arrived.
         closed_ms: all decisions whose window ends by then have closed; at least the watermark.
-        unreadable: decisions without an outcome, because what the log holds of them cannot be read.
     """
 
     def __init__(self, settings: AttributionSettings, codec: Codec | None = None) -> None:
@@ -64,7 +63,7 @@ class ClickJoin:
         self._clicks: dict[bytes, list[tuple[Click, int]]] = {}
         self._click_bytes = 0
         self.watermark_ms = self.closed_ms = 0
-        self._forced = self.unreadable = 0
+        self._forced = self._unreadable = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -213,31 +212,47 @@ class ClickJoin:
         """Closes everything that is open, as `advance` would with a watermark behind all windows."""
         return self.advance(max(self._open.last_expiry_ms(), self.watermark_ms))
 
-    def advance(self, watermark_ms: int) -> tuple[list[OpenDecision], int]:
+    def advance(self, watermark_ms: int, max_bytes: int | None = None) -> tuple[list[OpenDecision], int]:
         """Moves the watermark on; where more than `max_open_bytes` are held, the oldest close as well.
+
+        Args:
+            watermark_ms: where to.
+            max_bytes: of events that close at once, so that one unit of work can hold them; past it the watermark
+                stays at the last that closed, and the next call goes on. All that end in one millisecond close together.
 
         Returns:
             The decisions that closed, by the time of their close, and the number of early clicks whose impression
             never came. An impression still undecided when its window ends is not among the closed.
         """
-        self.watermark_ms = max(self.watermark_ms, watermark_ms)
-        self.closed_ms = max(self.closed_ms, self.watermark_ms)
-        closed = []
+        due_ms, spent, closed = max(self.watermark_ms, watermark_ms), 0, []
         while (first := self._open.next_to_close()) is not None:
             expiry_ms, key = first
-            if expiry_ms > self.closed_ms and self.open_bytes <= self._settings.max_open_bytes:
+            early = expiry_ms > max(due_ms, self.closed_ms)
+            if early and self.open_bytes <= self._settings.max_open_bytes:
                 break
-            self._forced += expiry_ms > self.closed_ms
+            if max_bytes is not None and spent >= max_bytes and expiry_ms > self.closed_ms:
+                due_ms = min(due_ms, self.closed_ms)
+                break
+            self._forced += early
             self.closed_ms = max(self.closed_ms, expiry_ms)
             if self._open.is_decided(key):
+                spent += self._open.raw_bytes(key)
                 closed += self._closed(key)
             self._open.remove(key)
+        self.watermark_ms = max(self.watermark_ms, due_ms)
+        self.closed_ms = max(self.closed_ms, self.watermark_ms)
         return closed, self._early.drop_orphans(self.watermark_ms)
 
-    def take_forced(self) -> int:
-        """How many closed before their time since this was last asked."""
-        forced, self._forced = self._forced, 0
-        return forced
+    def take_counts(self) -> dict[str, int]:
+        """What happened since this was last asked.
+
+        Returns:
+            `forced_closes`: decisions that closed before their time. `unreadable_decisions`: those that closed without
+            an outcome, because what the log holds of them cannot be read.
+        """
+        counts = {"forced_closes": self._forced, "unreadable_decisions": self._unreadable}
+        self._forced = self._unreadable = 0
+        return counts
 
     def replayed(self, closed_ms: int = 0) -> None:
         """Ends a replay: an early click that the watermark had passed was counted when it was read first.
@@ -274,7 +289,7 @@ class ClickJoin:
         self._click_bytes -= sum(click_bytes(click) for click, _ in self._clicks.pop(key, ()))
         if found is not None:
             return [found]
-        self.unreadable += 1
+        self._unreadable += 1
         _log.error("decision of impression offset %d cannot be read; it has no outcome", self._open.offset(key))
         return []
 

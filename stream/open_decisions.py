@@ -96,6 +96,10 @@ class OpenDecisions:
         """The impression and the recommendation of an open decision that has been taken."""
         return self._packing.unpack(self._blocks[self._numbers[key] - self._base])
 
+    def raw_bytes(self, key: bytes) -> int:
+        """The length of both events of an open decision that has been taken."""
+        return self._packing.raw_bytes(self._blocks[self._numbers[key] - self._base])
+
     def next_to_close(self) -> tuple[int, bytes] | None:
         """The time and the key of the one that closes first, of several the one that arrived first."""
         while self._expiry:

@@ -22,6 +22,8 @@ class Packing:
     >>> packing = Packing(JsonCodec())
     >>> packing.unpack(packing.pack(b"an impression", b"a recommendation"))
     (b'an impression', b'a recommendation')
+    >>> packing.raw_bytes(packing.pack(b"12", b"345"))
+    5
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -33,6 +35,10 @@ class Packing:
         length = len(impression).to_bytes(_LENGTH_BYTES, "little")
         block: bytes = lz4.block.compress(length + impression + recommendation, dict=self._sample)
         return block
+
+    def raw_bytes(self, block: bytes) -> int:
+        """The length of both values together, without unpacking them."""
+        return int.from_bytes(block[:_LENGTH_BYTES], "little") - _LENGTH_BYTES  # the format's own first bytes tell it
 
     def unpack(self, block: bytes) -> tuple[bytes, bytes]:
         """The impression's value and the recommendation's."""

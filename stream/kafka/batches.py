@@ -6,9 +6,10 @@ References:
     The format of a batch: https://kafka.apache.org/documentation/#recordbatch
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
@@ -20,19 +21,24 @@ _KNOWN_HEADERS = 1_000  # different headers that are kept; nearly all records of
 _MAGIC = 2  # of the format that every broker since 0.11 writes
 
 
-def batch_wise(role: Callable[[str], Topic]) -> type[Fetcher.PartitionRecords]:
-    """What a consumer's fetcher is to read its records with, as `Record`.
+def read_batch_wise(consumer: KafkaConsumer, roles: Mapping[str, Topic]) -> None:
+    """Makes a consumer return `Record`s.
 
     Args:
-        role: the topic's role by its name on the broker.
+        consumer: one that has read nothing yet.
+        roles: of its topics, by their names on the broker.
     """
+    consumer._fetcher.PartitionRecords = _batch_wise(roles)
+
+
+def _batch_wise(roles: Mapping[str, Topic]) -> type[Fetcher.PartitionRecords]:
     known: dict[bytes, Headers] = {}
 
     class BatchWise(Fetcher.PartitionRecords):
         """The records of one fetched partition."""
 
         def _unpack_records(self, tp: Any, records: MemoryRecords, *_: Any) -> Iterator[Record]:  # noqa: ANN401
-            topic = role(tp.topic)
+            topic = roles[tp.topic]
             while (batch := records.next_batch()) is not None:
                 if not batch.validate_crc() or batch.magic != _MAGIC:
                     raise CorruptRecordError(
@@ -124,7 +130,7 @@ def _headers(tail: bytes, known: dict[bytes, Headers]) -> Headers:
     found = []
     for _ in range(count):
         size, at = _varint(tail, at)
-        name = tail[at : at + size].decode()
+        name = tail[at : at + size].decode(errors="replace")  # C clients write any bytes; one must not stop a topic
         size, at = _varint(tail, at + size)
         found.append((name, tail[at : at + max(size, 0)]))
         at += max(size, 0)

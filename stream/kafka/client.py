@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.consumer.fetcher import ConsumerRecord
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
 
@@ -14,7 +13,6 @@ from stream.kafka.access import refusal
 from stream.kafka.diagnosis import why_no_answer
 from stream.kafka.rights import Role
 from stream.kafka.settings import KafkaSettings
-from stream.log import Record, Topic
 
 
 @contextmanager
@@ -105,12 +103,3 @@ def close_producer(producer: KafkaProducer, timeout_s: float = 0.0) -> None:
         with suppress(KafkaError):
             producer.close(timeout=1)
         raise LogUnavailableError(f"producer must send its records before it closes; got {error}") from error
-
-
-def as_record(topic: Topic, found: ConsumerRecord) -> Record:
-    """Our record of kafka-python's; a missing value (a tombstone) is empty bytes, which no codec takes for an event.
-
-    The content of a header may be missing as well.
-    """
-    headers = tuple((name, content or b"") for name, content in found.headers)
-    return Record(topic, found.partition, found.offset, found.key, found.value or b"", headers, found.timestamp)

@@ -8,7 +8,8 @@ from kafka.errors import KafkaError
 
 from stream.errors import CommitFailedError, LogUnavailableError, StreamError
 from stream.kafka.access import refusal
-from stream.kafka.client import answering, as_record, make_consumer
+from stream.kafka.batches import read_batch_wise
+from stream.kafka.client import answering, make_consumer
 from stream.kafka.deadline import Deadline
 from stream.kafka.membership import Membership
 from stream.kafka.publisher import Offsets, PlainPublisher, TransactionalPublisher, UnsettledError
@@ -49,6 +50,7 @@ class KafkaLog:
         )
         self._plain = None if self._transactional else PlainPublisher(settings)
         self._consumer = make_consumer(settings, group=True)
+        read_batch_wise(self._consumer, self._roles)
         self._consumer.subscribe(list(self._roles))
         self._await_metadata()
         self._membership = Membership(self._consumer, settings)
@@ -73,9 +75,8 @@ class KafkaLog:
         records: list[Record] = []
         ends: dict[TopicPartition, int] = {}
         for tp, batch in batches.items():
-            role = self._roles[tp.topic]
-            records += [as_record(role, found) for found in batch]
-            ends[TopicPartition(role, tp.partition)] = batch[-1].offset + 1
+            records += batch
+            ends[TopicPartition(self._roles[tp.topic], tp.partition)] = batch[-1].offset + 1
         self._membership.polled(ends)
         return records
 

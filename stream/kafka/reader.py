@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from kafka import KafkaConsumer, TopicPartition
 
 from stream.errors import LogUnavailableError
-from stream.kafka.batches import batch_wise
+from stream.kafka.batches import read_batch_wise
 from stream.kafka.client import answering, make_consumer
 from stream.kafka.deadline import Deadline
 from stream.kafka.settings import KafkaSettings
@@ -94,7 +94,7 @@ class Reader:
             # A fetch that waits at one partition's end holds up the next read, which is of another.
             self._consumer = make_consumer(self._settings, group=False, fetch_max_wait_ms=10)
             roles = {self._settings.topics.of(topic): topic for topic in INPUT_TOPICS + OUTPUT_TOPICS}
-            self._consumer._fetcher.PartitionRecords = batch_wise(roles.__getitem__)
+            read_batch_wise(self._consumer, roles)
         return self._consumer
 
     def _any_client(self) -> KafkaConsumer:

@@ -8,9 +8,9 @@ import pytest
 from agent.certificate import Certificate, certify
 from agent.deterministic import DeterministicLoop
 from agent.draw import draw_slate
-from agent.user_snapshots import UserStores
 from agent.policy import Policy
 from agent.settings import AgentSettings, ExploreSettings
+from agent.user_snapshots import UserStores
 from deploy.compose import settle, supply_of
 from envs.core import Core
 from envs.features import Featurizer

@@ -103,8 +103,8 @@ def test_a_torn_checkpoint_is_passed_over(settings: KafkaSettings, tmp_path: Pat
     everything_is_learned(second)
 
 
-def test_a_run_outlives_its_runner_and_its_encoder(settings: KafkaSettings, tmp_path: Path, cluster: str) -> None:
-    load, agent_of_texts = Load(settings, 30, features="text"), running(settings, tmp_path, cluster, features=TEXTS)
+def test_a_run_outlives_its_runner_and_its_encoder(settings: KafkaSettings, tmp_path: Path) -> None:
+    load, agent_of_texts = Load(settings, 30, features="text"), running(settings, tmp_path, features=TEXTS)
     with load, agent_of_texts as agent:
         agent.learn(60)
         agent.kill_actor("EncoderServer")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from agent.deterministic import DeterministicLoop
-from agent.user_snapshots import UserStores
 from agent.policy import Policy
+from agent.user_snapshots import UserStores
 from deploy.arms import Control, run_control
 from deploy.compose import MemorySession, numeric_dim, settle
 from deploy.settings import Settings

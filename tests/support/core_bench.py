@@ -1,7 +1,7 @@
 """A core over a memory log with a policy that always shows the first candidates, and events to feed it."""
 
-from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
+from agent.user_snapshots import UserStores
 from envs.core import Core
 from envs.decision import Decision
 from envs.features import FeatureSettings, Featurizer
@@ -36,6 +36,7 @@ class Bench:
     """
 
     pseudonyms = Pseudonyms(None)
+    features = FeatureSettings(text="off", context_dim=2, candidate_dim=1)
 
     def __init__(self, log=None, partitions=1, supply=None, **settings):
         self.log = log or MemoryLog(partitions)
@@ -47,11 +48,10 @@ class Bench:
         """A new process on the same log: nothing of the old one is left but what it committed."""
         self.log.begin().abort()
         self.clock, self.meter = Clock(), Tally()
-        features = FeatureSettings(text="off", context_dim=2, candidate_dim=1)
         self.users = UserStores(InterestSettings())
         parts = Parts(
             self.log,
-            Featurizer(features, None),
+            Featurizer(self.features, None),
             self.users,
             self.meter,
             self.clock,

@@ -143,15 +143,16 @@ class Life:
         replace = msgspec.structs.replace
         return [replace(o, recommendation=unversioned(o.recommendation)) for o in self.published("outcomes", Outcome)]
 
-    def folded(self):
-        """What somebody else makes of the same topics, from their start: learning and fold."""
+    def folded(self, updates):
+        """What somebody else makes of the same topics, from their start, in so many updates: learning and fold."""
         learning = Learning(Policy(self.agent, LAYOUT))
         parts = self.parts()
         fold = restored_fold(learning, parts, None, None)
         for behind in outcomes_behind(parts, fold.order):
             fold.take(*behind)
-            while fold.update():
-                pass
+        fold.take([], dict.fromkeys(fold.order.following, 2**62))  # nothing more will come
+        while int(learning.policy.updates) < updates:
+            assert fold.update()
         return learning, fold
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
+from agent.user_snapshots import UserStores
 from deploy.settings import Settings
 from envs.core import Core
 from envs.env import EnvSettings, StreamBanditEnv

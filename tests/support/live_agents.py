@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -109,7 +110,9 @@ class Load:
         while not self._ended.wait(self._pause_s):
             arrival = Arrival(self.sent, f"i{self.sent}", T0_MS + self.sent * STEP_MS)
             shown = self._scene.emit(arrival).impression
-            producer.send(self._settings.topics.impressions, key=shown.user_id.encode(), value=codec.encode(shown))
+            key = shown.user_id.encode()
+            place = {"key": key, "partition": zlib.crc32(key) % PARTITIONS}
+            producer.send(self._settings.topics.impressions, value=codec.encode(shown), **place)
             if self.sent % 3 == 0:
                 click = Click(
                     impression_id=shown.impression_id,
@@ -117,7 +120,7 @@ class Load:
                     item_id=shown.candidates[0].item_id,
                     ts_ms=shown.ts_ms + 10,
                 )
-                producer.send(self._settings.topics.clicks, key=shown.user_id.encode(), value=codec.encode(click))
+                producer.send(self._settings.topics.clicks, value=codec.encode(click), **place)
             self.sent += 1
         producer.flush(20)
         producer.close(5)

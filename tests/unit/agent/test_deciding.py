@@ -9,9 +9,10 @@ from support.core_bench import CODEC, T0_MS, Bench, FailingLog, click, impressio
 from agent.deciding import DecidingLoop, Ending, Resolved
 from agent.explore import Belief
 from agent.settings import ExploreSettings
+from envs.features import FeatureSettings
 from envs.session import Session
 from stream.errors import CommitFailedError
-from stream.events import Outcome
+from stream.events import Candidate, Outcome
 from stream.memory import MemoryLog
 
 
@@ -225,3 +226,20 @@ def test_positions_go_with_their_rows_when_these_are_cut_chosen_and_joined():
     even = joined.where(joined.offset_R % 2 == 0)
     assert (even.offset_R.tolist(), even.partition_R.tolist(), len(even)) == ([4, 0, 2], [0, 0, 0], 3)
     np.testing.assert_array_equal(even.rows.candidate_RD, resolved.rows.candidate_RD[[4, 0, 2]])
+
+
+def test_what_was_decided_under_another_layout_of_features_closes_and_teaches_nothing():
+    bench = Bench()
+    bench.append(impression("old"), click("old", T0_MS + 10))
+    bench.step()
+    bench.features = FeatureSettings(text="off", context_dim=2, candidate_dim=2)  # the settings have changed since
+    bench.start()
+    wide = tuple(Candidate(item_id=item, features=(1.0, 0.0)) for item in "ab")
+    bench.append(click("old", T0_MS + 20), impression("new", T0_MS + 30, candidates=wide), tick(T0_MS + 9_000))
+    looped = Looped(bench)
+    resolved = looped.step()
+    assert [o.impression.impression_id for o in bench.outcomes()] == ["old", "new"]
+    assert [len(o.clicks) for o in bench.outcomes()] == [2, 0]
+    assert (len(resolved), resolved.offset_R.tolist()) == (1, [1])
+    assert bench.counted("features_misfit")[""] >= 1
+    assert bench.counted("dead_letters") == {}

@@ -69,3 +69,19 @@ def test_a_joined_click_moves_the_users_interests_at_once_and_a_close_without_on
     bench.core.publish([], final=True)
     known = bench.users_of().read("u1", T0_MS + 100, np.zeros(1, np.float32))
     assert (known.clicks, known.decisions) == (1, 1)
+
+
+def test_what_ends_at_once_closes_over_several_commits_and_a_restart_between_them(monkeypatch):
+    monkeypatch.setattr("envs.core._CLOSE_BYTES", 2_000)
+    bench = Bench()
+    bench.append(*(impression(f"i{number}", T0_MS + number) for number in range(40)))
+    bench.step()
+    bench.append(tick(T0_MS + 100_000))
+    sizes = []
+    while len(bench.outcomes()) < 40:
+        sizes.append(len(bench.step()))
+        assert 0 < sizes[-1] < 10
+        if len(sizes) == 3:
+            bench.start()
+            bench.append(tick(T0_MS + 100_000))  # how late it is must be seen again
+    assert [o.impression.impression_id for o in bench.outcomes()] == [f"i{number}" for number in range(40)]

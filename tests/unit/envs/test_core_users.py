@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from support.core_bench import T0_MS, Bench, FailingLog, candidates, click, impression, tick
 
 from stream.errors import CommitFailedError
 from stream.identity import Pseudonyms, decision_id
-from support.core_bench import T0_MS, Bench, FailingLog, candidates, click, impression, tick
 
 NOTHING = np.zeros(1, np.float32)
 
@@ -54,7 +54,7 @@ def test_an_outcome_that_cannot_be_read_is_left_out_and_counted():
     bench.start()
     bench.step()
     assert known(bench).clicks == 2
-    assert bench.counted("restore_skipped") == {"": 1.0}
+    assert bench.counted("restore_skipped") == {"open_decisions": 1, "users": 1}
 
 
 class Named(Bench):

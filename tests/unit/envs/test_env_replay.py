@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.episodes import NUMERIC, play
 
-from agent.user_snapshots import UserStores
 from agent.settings import InterestSettings
+from agent.user_snapshots import UserStores
 from deploy.compose import supply_of
 from deploy.gym_envs import replay_env
 from deploy.settings import Settings

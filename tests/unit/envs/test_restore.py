@@ -61,7 +61,7 @@ def test_records_of_others_in_the_recommendations_are_skipped_counted_and_logged
     bench.start()
     with caplog.at_level(logging.WARNING, "streambandit"):
         bench.core.poll()
-    assert (bench.core.open_decisions, bench.counted("restore_skipped")) == (2, {"": 4})
+    assert (bench.core.open_decisions, bench.counted("restore_skipped")) == (2, {"open_decisions": 4})
     assert "4 records of our outputs cannot be read" in caplog.text
 
 

@@ -5,7 +5,7 @@ from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from stream.kafka.batches import records_of
-from stream.kafka.client import as_record
+from stream.log import Record
 
 HEADERS = [("streambandit-schema", b"1")]
 
@@ -18,13 +18,10 @@ def batch_of(rows, compression=0):
 
 
 def of_the_client(rows, compression=0):
-    class Found:
-        def __init__(self, record):
-            for name in ("offset", "key", "value", "headers", "timestamp"):
-                setattr(self, name, getattr(record, name))
-            self.partition = 3
-
-    return [as_record("clicks", Found(record)) for record in batch_of(rows, compression)]
+    return [
+        Record("clicks", 3, each.offset, each.key, each.value or b"", tuple(each.headers), each.timestamp)
+        for each in batch_of(rows, compression)
+    ]
 
 
 @pytest.mark.parametrize("compression", [0, 3])
@@ -57,3 +54,17 @@ def test_a_batch_that_ends_too_early_or_too_late_is_corrupt(cut):
     batch._buffer = batch._buffer + b"\x00" * cut
     with pytest.raises(CorruptRecordError, match=f"{cut} bytes are left"):
         records_of("clicks", 0, batch, {})
+
+
+def test_a_missing_value_or_header_is_empty_and_a_missing_key_stays_missing():
+    (record,) = records_of("clicks", 0, batch_of([(5, None, None, [("streambandit-schema", None)])]), {})
+    assert (record.key, record.value, record.headers) == (None, b"", (("streambandit-schema", b""),))
+
+
+def test_a_header_whose_name_is_no_text_stops_nothing():
+    class Raw(str):
+        def encode(self, *_):
+            return b"\xff\xfe"
+
+    first, second = records_of("clicks", 0, batch_of([(5, b"k", b"v", [(Raw("x"), b"1")]), (5, b"k", b"w", [])]), {})
+    assert (first.headers, first.value, second.value) == ((("\ufffd\ufffd", b"1"),), b"v", b"w")

@@ -226,7 +226,7 @@ def test_a_close_past_the_bound_moves_no_watermark_so_early_clicks_go_on_waiting
     closed, orphans = join.advance(4_000)
     assert (names(closed), orphans, join.early) == (["i0"], 0, 1)
     assert (join.watermark_ms, join.closed_ms) == (4_000, 6_000)
-    assert (join.take_forced(), join.take_forced()) == (1, 0)
+    assert [join.take_counts()["forced_closes"] for _ in range(2)] == [1, 0]
 
 
 def test_outcomes_come_in_the_order_of_their_windows_ends_also_where_the_bound_closes_them():
@@ -276,7 +276,7 @@ def test_what_cannot_be_read_any_more_closes_without_an_outcome():
     join.arrive(impression("bad"), Origin(1), b"{}")
     join.decide(recommendation(impression("bad")))
     assert names(join.close_all()[0]) == ["good"]
-    assert join.unreadable == 1
+    assert join.take_counts()["unreadable_decisions"] == 1
 
 
 def test_open_clicks_come_in_the_order_of_their_offsets():
@@ -369,3 +369,21 @@ def test_a_replay_begins_at_the_lowest_of_all_that_is_open_whatever_the_order():
     assert join.low_offsets()["recommendations"] == 4
     join.withdraw(impression("i1"))
     assert join.low_offsets()["recommendations"] <= 9
+
+
+def test_after_a_pause_as_much_closes_at_once_as_one_commit_can_hold_and_the_rest_is_not_late():
+    join = decided(join_of(), *(impression(f"i{n}", ts_ms) for n, ts_ms in enumerate((5_000, 5_001, 5_001, 5_002))))
+    assert names(join.advance(9_000, max_bytes=1)[0]) == ["i0"]
+    assert (join.watermark_ms, join.closed_ms) == (6_000, 6_000)  # a replay from here takes the others for open
+    assert names(join.advance(9_000, max_bytes=1)[0]) == ["i1", "i2"]  # of one millisecond all or none
+    assert names(join.advance(9_000, max_bytes=1)[0]) == ["i3"]
+    assert join.advance(9_000, max_bytes=1) == ([], 0)
+    assert join.watermark_ms == 9_000
+    assert join.take_counts()["forced_closes"] == 0
+
+
+def test_the_bound_of_one_commit_is_in_bytes_of_the_events():
+    one = len(JsonCodec().encode(impression("i0"))) + len(JsonCodec().encode(recommendation(impression("i0"))))
+    join = decided(join_of(), *(impression(f"i{n}", 5_000 + n) for n in range(5)))
+    assert names(join.advance(9_000, max_bytes=2 * one + 1)[0]) == ["i0", "i1", "i2"]
+    assert names(join.advance(9_000, max_bytes=2 * one)[0]) == ["i3", "i4"]
