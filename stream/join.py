@@ -218,7 +218,7 @@ class ClickJoin:
         Args:
             watermark_ms: where to.
             max_bytes: of events that close at once, so that one unit of work can hold them; past it the watermark
-                stays at the last that closed, and the next call goes on. All that end in one millisecond close together.
+                stays at the last that closed, and the next call goes on. What ends in one millisecond closes together.
 
         Returns:
             The decisions that closed, by the time of their close, and the number of early clicks whose impression
