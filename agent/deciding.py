@@ -9,19 +9,15 @@ It knows neither Ray nor threads: the runner gives it one, the deterministic sch
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol, TypeVar
 
 from agent.decide import decide
 from agent.errors import EncoderError
 from agent.explore import Belief
+from agent.resolved import Placed, Resolved, Span, resolve
 from agent.settings import ExploreSettings
 from envs.core import Closed
-from envs.errors import FeatureError
 from envs.observation import Observation
-from envs.rows import Rows
 from envs.session import Session
 
 POLL_MS = 50
@@ -44,52 +40,6 @@ class Believer(Protocol):
     def believe(self, observation: Observation) -> Belief:
         """What it believes of the candidates."""
         ...
-
-
-class Span(NamedTuple):
-    """A stretch of one partition of the outcomes: everything in it that is an outcome was handed over.
-
-    Attributes:
-        partition: which one.
-        start: its first offset. What lies before was there before this stretch began.
-        stop: the offset after its last. Transaction markers take offsets, so the next stretch may begin with one.
-    """
-
-    partition: int
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Closed outcomes as training rows, with the position of each row's outcome in the log, after its commit."""
-
-    rows: Rows
-    partition_R: NDArray[np.int64]
-    offset_R: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: slice) -> "Resolved":
-        return Resolved(self.rows[index], self.partition_R[index], self.offset_R[index])
-
-    def where(self, keep_R: NDArray[np.bool_]) -> "Resolved":
-        """The rows for which `keep_R` is true."""
-        return Resolved(self.rows.where(keep_R), self.partition_R[keep_R], self.offset_R[keep_R])
-
-    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Partition and offset of each row's outcome."""
-        return self.partition_R, self.offset_R
-
-    @staticmethod
-    def concatenate(parts: "list[Resolved]") -> "Resolved":
-        """All of one or more parts, in their order."""
-        return Resolved(
-            Rows.concatenate([part.rows for part in parts]),
-            np.concatenate([part.partition_R for part in parts]),
-            np.concatenate([part.offset_R for part in parts]),
-        )
 
 
 @dataclass(frozen=True)
@@ -214,24 +164,6 @@ class DecidingLoop:
         return self._ending.idle_s is not None and now_s - self._busy_s >= self._ending.idle_s
 
     def _resolve(self, closed: list[Closed]) -> Resolved:
-        try:
-            return self._rows(closed)
-        except FeatureError:  # decided under settings with another layout of features
-            fitting = [each for each in closed if self._fits(each)]
-            self._session.core.parts.meter.count("features_misfit", len(closed) - len(fitting))
-            return self._rows(fitting)
-
-    def _fits(self, closed: Closed) -> bool:
-        try:
-            self._rows([closed])
-        except FeatureError:
-            return False
-        return True
-
-    def _rows(self, closed: list[Closed]) -> Resolved:
-        slots = [len(each.outcome.rewards) for each in closed]
-        return Resolved(
-            self._session.core.parts.featurizer.rows([each.outcome for each in closed]),
-            np.repeat(np.array([each.position.partition for each in closed], dtype=np.int64), slots),
-            np.repeat(np.array([each.position.offset for each in closed], dtype=np.int64), slots),
-        )
+        placed = [Placed(each.outcome, each.position.partition, each.position.offset) for each in closed]
+        parts = self._session.core.parts
+        return resolve(parts.featurizer, placed, parts.meter)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.deciding import Resolved, Span
 from agent.history import History
 from agent.learned import Learned, places_of
 from agent.missing import Found, MissingOutcomes
+from agent.resolved import Resolved, Span
 from stream.meter import Meter
 
 ToRows = Callable[[list[Found]], Resolved | None]

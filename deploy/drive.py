@@ -20,6 +20,7 @@ from stream.meter import Histogram, Tally
 
 _WINDOW_S = 5.0
 _PROGRESS_S = 0.5
+_MOST_PROGRESS = 4_000
 
 
 def build(
@@ -72,7 +73,7 @@ class Run:
         algorithm: to step.
         metrics: takes in every count; None without an endpoint.
         rates: of the world, where it is known outside the runner's process: click rates by name.
-        progress: how the run stood, about twice a second.
+        progress: how the run stood, about twice a second, in a long run less often.
         totals: all counts.
     """
 
@@ -83,6 +84,7 @@ class Run:
     totals: Tally = field(default_factory=Tally)
 
     def __post_init__(self) -> None:
+        self._every_s = _PROGRESS_S
         self._started_s: float | None = None
         self._latest: Progress | None = None
         self._recent: deque[tuple[float, float, Histogram, float]] = deque()
@@ -108,8 +110,11 @@ class Run:
         if self.metrics is not None:
             self.metrics.policy(self.algorithm.runner_version)
         self._latest = progress
-        if not self.progress or progress.t_s - self.progress[-1].t_s >= _PROGRESS_S:
+        if not self.progress or progress.t_s - self.progress[-1].t_s >= self._every_s:
             self.progress.append(progress)
+        if len(self.progress) > _MOST_PROGRESS:  # a run of a year keeps as many as one of an hour
+            del self.progress[1::2]
+            self._every_s *= 2
         return progress
 
     def absorb(self, tally: Tally) -> None:

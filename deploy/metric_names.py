@@ -83,7 +83,7 @@ COUNTERS = {
     "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
     "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
     "features_misfit": Counter(
-        "features_misfit", "Items and outcomes whose features do not fit: the settings had another layout back then."
+        "features_misfit", "Clicks whose item does not fit the features: the settings had another layout when it was shown."
     ),
     "users_evicted": Counter("users_evicted", "Users forgotten because more than the bound came."),
     "learner_updates": Counter("learner_updates", "Updates of the learner."),

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
 from stream.events import Click, Recommendation
 from stream.settings import Section
 
+Weight = Annotated[float, Field(ge=-1e12, le=1e12)]  # with the bound of a click's value, sums stay finite
 Aggregation = Literal["first", "last", "sum", "mean", "min", "max"]
 
 _AGGREGATE: dict[Aggregation, Callable[[Sequence[float]], float]] = {
@@ -24,7 +25,7 @@ _AGGREGATE: dict[Aggregation, Callable[[Sequence[float]], float]] = {
 class RewardSettings(Section):
     """How clicks become a reward."""
 
-    kinds: dict[str, FiniteFloat] = Field({"click": 1.0}, description="weight of each kind of feedback; others count 0")
+    kinds: dict[str, Weight] = Field({"click": 1.0}, description="weight of each kind of feedback; others count 0")
     aggregation: Aggregation = Field("max", description="how several clicks on one slot become one value")
     reward_max: FiniteFloat = Field(1.0, gt=0, description="the value that becomes a reward of 1")
 

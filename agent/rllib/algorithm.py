@@ -9,12 +9,12 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from agent.checkpoint import Checkpoint
-from agent.deciding import Resolved
 from agent.errors import AgentError, EncoderError
 from agent.history import History
 from agent.learned import Learned
 from agent.learning import Learning
 from agent.ledger import Ledger
+from agent.resolved import Resolved
 from agent.rllib.config import BanditConfig
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport

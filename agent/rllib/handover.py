@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.deciding import Resolved, Span
+from agent.resolved import Resolved, Span
 from stream.meter import Tally
 
 

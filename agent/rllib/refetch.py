@@ -1,21 +1,16 @@
 """The driver's own way from outcomes in the log to training rows, for what no runner handed over."""
 
-import logging
 from typing import Any
 
-import numpy as np
 import ray
 
-from agent.deciding import Resolved
 from agent.encoder.actors import served_encoder
 from agent.encoder.cache import CachedEncoder
 from agent.encoder.local import local_encoder
 from agent.missing import Found
-from envs.errors import FeatureError
+from agent.resolved import Placed, Resolved, resolve
 from envs.features import Featurizer
 from stream.meter import Meter
-
-_log = logging.getLogger("streambandit.learner")
 
 
 class Refetch:
@@ -39,35 +34,13 @@ class Refetch:
         return self._featurizer.encoder_version
 
     def __call__(self, found: list[Found]) -> Resolved | None:
-        """The rows of outcomes in their order; those that do not fit the features are counted and left out.
+        """The rows of outcomes in their order, without those that do not fit the features; None where none does.
 
         Raises:
             EncoderError: the encoder did not answer.
         """
-        try:
-            return self._rows(found)
-        except FeatureError:
-            parts = [self._fitting(each) for each in found]
-            fitting = [part for part in parts if part is not None]
-            return Resolved.concatenate(fitting) if fitting else None
-
-    def _fitting(self, found: Found) -> Resolved | None:
-        try:
-            return self._rows([found])
-        except FeatureError as error:
-            self._meter.count("outcomes_missed", label="unfit")
-            _log.warning("outcomes[%d]@%d does not fit the features: %s", found.partition, found.offset, error)
-            return None
-
-    def _rows(self, found: list[Found]) -> Resolved:
-        for each in found:
-            self._featurizer.check([each.outcome.impression])
-        slots = [len(each.outcome.rewards) for each in found]
-        return Resolved(
-            self._featurizer.rows([each.outcome for each in found]),
-            np.repeat(np.array([each.partition for each in found], dtype=np.int64), slots),
-            np.repeat(np.array([each.offset for each in found], dtype=np.int64), slots),
-        )
+        placed = [Placed(each.outcome, each.partition, each.offset) for each in found]
+        return resolve(self._featurizer, placed, self._meter) or None
 
 
 def encoder_of(config: Any) -> CachedEncoder | None:

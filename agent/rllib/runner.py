@@ -12,8 +12,9 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
-from agent.deciding import DecidingLoop, Resolved
+from agent.deciding import DecidingLoop
 from agent.errors import AgentError, EncoderError
+from agent.resolved import Resolved
 from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport

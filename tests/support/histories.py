@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agent.deciding import Resolved, Span
+from agent.resolved import Resolved, Span
 from envs.rows import Rows
 from stream.codec import JsonCodec
 from stream.errors import LogUnavailableError

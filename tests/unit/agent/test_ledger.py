@@ -3,10 +3,10 @@
 import pytest
 from support.histories import Outcomes, handed, resolved, rows_of
 
-from agent.deciding import Span
 from agent.errors import EncoderError
 from agent.learned import Learned, places_of
 from agent.ledger import Ledger
+from agent.resolved import Span
 from stream.errors import LogUnavailableError
 from stream.meter import Tally
 
