@@ -92,15 +92,20 @@ class InterestStore:
             clicks=known.clicks, decisions=known.decisions, idle_ms=idle_ms, interest=self._interest(known, about_E)
         )
 
-    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> None:
-        """Takes in a click that was joined to an open decision."""
+    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> int:
+        """Takes in a click that was joined to an open decision.
+
+        Returns:
+            How many older clicks of the user had to make room; they count again once their decisions close.
+        """
         clicks = self._open.setdefault(user, [])
         clicks.append((decision, ts_ms, item_E))
-        if len(clicks) > _OPEN_CLICKS:
-            del clicks[0]
+        past = max(0, len(clicks) - _OPEN_CLICKS)
+        del clicks[:past]
         if user not in self._live:
             self._live[user] = self.users[user].copy() if user in self.users else User()
         self._live[user].click(self._settings, ts_ms, item_E)
+        return past
 
     def closed(self, user: str, decision: str, clicks: Sequence[tuple[int, Floats]]) -> int:
         """Settles a decision: its clicks, by time, as (time, item), or that there was none.

@@ -33,6 +33,10 @@ class Learning:
         self._losses: list[Floats] = []
         self._delays = DelayDistribution(policy.settings.delay)
 
+    def __len__(self) -> int:
+        """Rows that are kept."""
+        return sum(map(len, self._parts))
+
     @property
     def fitted(self) -> bool:
         """Whether the projections have been fitted, so that rows teach at once."""
@@ -95,7 +99,7 @@ class Learning:
     def _keep(self, rows: Rows, loss_R: Floats) -> None:
         self._parts.append(rows)
         self._losses.append(loss_R)
-        spare = sum(map(len, self._parts)) - self.policy.settings.expert.buffer_rows
+        spare = len(self) - self.policy.settings.expert.buffer_rows
         while spare > 0:
             spare -= len(self._parts[0])
             if spare >= 0:

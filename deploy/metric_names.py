@@ -85,6 +85,10 @@ COUNTERS = {
     "features_misfit": Counter(
         "features_misfit", "Clicks whose item does not fit the features: the settings had another layout when it was shown."
     ),
+    "open_clicks_past": Counter(
+        "open_clicks_past", "Clicks of users with too many at once: not read of them until their decisions close."
+    ),
+    "encoder_texts_forgotten": Counter("encoder_texts_forgotten", "Embeddings dropped because the cache was full."),
     "users_evicted": Counter("users_evicted", "Users forgotten because more than the bound came."),
     "learner_updates": Counter("learner_updates", "Updates of the learner."),
     "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),
@@ -100,6 +104,8 @@ GAUGES = {
     "open_decisions": Gauge("open_decisions", "Decisions whose attribution window has not passed."),
     "open_bytes": Gauge("open_decisions_bytes", "Memory of the open decisions and their clicks."),
     "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),
+    "encoder_texts_known": Gauge("encoder_texts_known", "Embeddings in the runners' caches."),
+    "learner_rows_kept": Gauge("learner_rows_kept", "Rows that the learner keeps for a refresh.", "max"),
     "users_known": Gauge("users_known", "Users that something is settled of."),
     "queue_rows": Gauge("queue_rows", "Rows that wait in the runners for the learner."),
     "learner_rows_waiting": Gauge("learner_rows_waiting", "Rows that wait in the learner."),

@@ -36,8 +36,12 @@ class Interests(Protocol):
         """What is known of a user now, with the interest that is closest to `about_E` weighing most."""
         ...
 
-    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> None:
-        """Takes in a click that was joined to an open decision; it counts at once, until the decision closes."""
+    def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> int:
+        """Takes in a click that was joined to an open decision; it counts at once, until the decision closes.
+
+        Returns:
+            How many older clicks had to make room to stay within the bound.
+        """
         ...
 
     def closed(self, user: str, decision: str, clicks: Sequence[tuple[int, Floats]]) -> int:

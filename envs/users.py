@@ -63,7 +63,8 @@ def note_click(parts: Parts, partition: Partition, click: Click) -> None:
     """Tells of a joined click: the next decision knows of it."""
     user = parts.pseudonyms(click.user_id)
     for item_E in _vectors(parts, [partition.join.candidate(click)]):
-        partition.users.clicked(user, decision_id(user, click.impression_id), click.ts_ms, item_E)
+        past = partition.users.clicked(user, decision_id(user, click.impression_id), click.ts_ms, item_E)
+        parts.meter.count("open_clicks_past", past)
 
 
 def note_close(parts: Parts, partition: Partition, outcome: Outcome) -> None:

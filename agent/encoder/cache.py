@@ -16,7 +16,7 @@ class CachedEncoder:
     Args:
         open_encoder: makes the encoder when it is first needed.
         capacity: texts kept; 4 bytes times the embedding's length each.
-        meter: counts `encoder_texts` by label `hit` or `miss`; may be set later.
+        meter: counts `encoder_texts` by label `hit` or `miss`, and what was forgotten; may be set later.
     """
 
     def __init__(self, open_encoder: Callable[[], Encoder], capacity: int, meter: Meter | None = None) -> None:
@@ -49,9 +49,14 @@ class CachedEncoder:
         fresh = dict(zip(missing, self._encoder.encode(list(missing.values())), strict=True)) if missing else {}
         vectors = [fresh[key] if key in fresh else self._recall(key) for key in keys]
         for key, vector_E in fresh.items():
-            self._known[key] = vector_E
-        while len(self._known) > self._capacity:
+            self._known[key] = vector_E.copy()  # a row of the batch would keep all of the batch in memory
+        past = max(0, len(self._known) - self._capacity)
+        for _ in range(past):
             self._known.popitem(last=False)
+        if self.meter is not None and past:
+            self.meter.count("encoder_texts_forgotten", past)
+        if self.meter is not None and missing:
+            self.meter.level("encoder_texts_known", len(self._known))
         return np.stack(vectors) if vectors else np.zeros((0, self.dim), np.float32)
 
     @property

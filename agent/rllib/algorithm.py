@@ -245,6 +245,7 @@ class BanditAlgorithm(Algorithm):
         self._tallies[_LEARNER].count("learner_rows", len(resolved))
         self._tallies[_LEARNER].observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
         self._tallies[_LEARNER].level("learner_loss", self.learner_metrics["loss"])
+        self._tallies[_LEARNER].level("learner_rows_kept", len(self.learning))
 
     def _indices(self) -> range:
         return range(1, int(self.config.num_env_runners) + 1)
