@@ -83,7 +83,8 @@ COUNTERS = {
     "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
     "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
     "features_misfit": Counter(
-        "features_misfit", "Clicks whose item does not fit the features: the settings had another layout when it was shown."
+        "features_misfit",
+        "Clicks whose item does not fit the features: the settings had another layout when it was shown.",
     ),
     "open_clicks_past": Counter(
         "open_clicks_past", "Clicks of users with too many at once: not read of them until their decisions close."

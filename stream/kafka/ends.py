@@ -18,7 +18,8 @@ class Ends:
     """The ends of partitions, at most 0.1 s old; for one thread.
 
     Args:
-        consumer: by which the broker is asked.
+        consumer: by which the broker is asked: one that reads nothing. A question behind a fetch that waits for
+            records would wait with it, half a second.
         clock: seconds from an arbitrary start.
     """
 

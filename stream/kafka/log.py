@@ -11,6 +11,7 @@ from stream.kafka.access import refusal
 from stream.kafka.batches import read_batch_wise
 from stream.kafka.client import answering, make_consumer
 from stream.kafka.deadline import Deadline
+from stream.kafka.ends import Ends
 from stream.kafka.membership import Membership
 from stream.kafka.publisher import Offsets, PlainPublisher, TransactionalPublisher, UnsettledError
 from stream.kafka.reader import Reader
@@ -53,7 +54,8 @@ class KafkaLog:
         read_batch_wise(self._consumer, self._roles)
         self._consumer.subscribe(list(self._roles))
         self._await_metadata()
-        self._membership = Membership(self._consumer, settings)
+        self._asking = make_consumer(settings, group=False)
+        self._membership = Membership(self._consumer, settings, Ends(self._asking))
         self._open: HeldUnit | None = None
         self._rewind_due = False
         self._closed = False
@@ -111,6 +113,7 @@ class KafkaLog:
             if publisher:
                 publisher.close()
         self._reader.close()
+        self._asking.close(autocommit=False, timeout_ms=1_000)
         self._consumer.close(autocommit=False, timeout_ms=self._settings.request_timeout_ms)
 
     # The owner's side of a unit of work

@@ -32,13 +32,12 @@ class Membership:
     first of them was polled, and the broker refuses a stale one.
     """
 
-    def __init__(self, consumer: KafkaConsumer, settings: KafkaSettings) -> None:
-        self._consumer, self._settings = consumer, settings
+    def __init__(self, consumer: KafkaConsumer, settings: KafkaSettings, ends: Ends) -> None:
+        self._consumer, self._settings, self._ends = consumer, settings, ends
         self._committed: dict[int, Progress | None] = {}
         self._unsettled: dict[Place, int] = {}  # the offset after the last polled record, until it is committed
         self._polled_under: ConsumerGroupMetadata | None = None
         self._generation: tuple[int, str] | None = None
-        self._ends = Ends(consumer)
 
     def partitions(self) -> frozenset[int]:
         """The partitions that are owned now.
