@@ -1,8 +1,8 @@
 """Rebuilds a partition's open decisions from the log, without emitting anything.
 
-Impressions are checked as when they came, because a dead letter may bear the ids of a decided one. Of recommendations
-only the first fields are read, and the bytes of both are kept as they are. An impression without one was late, a
-repeat, a dead letter or too old, unless it was logged.
+An impression with a recommendation was valid and was decided, so only the first fields of both are read, and their
+bytes are kept as they are; two different records of one impression are checked, for one may be a dead letter. An
+impression without a recommendation was late, a repeat, a dead letter or too old, unless it was logged.
 """
 
 import logging
@@ -115,8 +115,13 @@ class _Replay:
         if skipped:
             self._parts.meter.count("restore_skipped", skipped, label="open_decisions")
             _log.warning("partition %d: %d records of our outputs cannot be read; left out", self._number, skipped)
-        if len(self._join):
-            _log.info("partition %d: %d open decisions rebuilt", self._number, len(self._join))
+        _log.info(
+            "partition %d: %d open decisions rebuilt; goes on at %s, watermark %d",
+            self._number,
+            len(self._join),
+            ", ".join(f"{topic}@{offset}" for topic, offset in sorted(self._progress.next.items())),
+            self._join.watermark_ms,
+        )
 
     def _take(self, head: ImpressionHead, record: Record) -> None:
         shown = self._shown.take(head)

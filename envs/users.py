@@ -39,10 +39,9 @@ def open_users(parts: Parts, number: int, partition: Partition) -> None:
     Raises:
         LogUnavailableError: the log did not answer in time.
     """
-    end = parts.log.end("outcomes", number)
+    end = partition.outcomes_next
     _settle_layout(parts, partition)
     partition.users, start = parts.users.open(number, end, space_of(parts))
-    partition.outcomes_next = end
     folded = skipped = 0
     for record in parts.log.read("outcomes", number, start, end):
         try:

@@ -45,9 +45,9 @@ def test_the_world_sees_what_is_published_from_its_construction_on(kafka):
     assert ids(early, 2) == ["old", "new"]
 
 
-def test_a_cluster_that_does_not_answer_is_named_with_every_likely_cause():
+def test_a_cluster_that_does_not_answer_is_named_with_its_cause():
     settings = KafkaSettings(bootstrap_servers="127.0.0.1:9", bootstrap_timeout_ms=300)
-    with pytest.raises(LogUnavailableError, match=r"127\.0\.0\.1:9.*no broker.*password.*ssl_cafile.*TLS"):
+    with pytest.raises(LogUnavailableError, match=r"127\.0\.0\.1:9 must answer within 300 ms.*refused"):
         KafkaLog(settings)
 
 
@@ -81,5 +81,5 @@ def test_settings_cross_process_walls_and_hide_the_password():
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
     assert "secret-word" not in repr(settings)
     assert settings.connection()["sasl_plain_password"] == "secret-word"  # noqa: S105
-    with pytest.raises(ValueError, match="password must both be set"):
+    with pytest.raises(ValueError, match="password or password_file, must be set"):
         KafkaSettings(security_protocol="SASL_SSL", sasl_mechanism="PLAIN", username="agent")
