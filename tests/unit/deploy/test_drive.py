@@ -1,6 +1,6 @@
 """How a run stood is kept for its report, also of a run that goes on for a year."""
 
-from itertools import count
+from itertools import count, pairwise
 
 import pytest
 
@@ -37,5 +37,5 @@ def test_of_a_long_run_no_more_is_kept_than_of_a_short_one_and_it_is_spread_even
     times = [progress.t_s for progress in run.progress]
     assert (times[0], times[-1]) == (0.0, 9_999.0)
     assert len(times) > 40
-    gaps = [later - earlier for earlier, later in zip(times[:-2], times[1:-1], strict=True)]
+    gaps = [later - earlier for earlier, later in pairwise(times[:-1])]
     assert max(gaps) < 2 * min(gaps)
