@@ -113,7 +113,8 @@ def _over_kafka(settings: Settings, options: DemoOptions, folder: Path, numeric:
     stats = folder / "world.json"
     with start_broker() as broker:
         kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.bootstrap})
-        settings = settings.model_copy(update={"kafka": kafka})
+        nothing_kept = settings.checkpoint.model_copy(update={"enabled": False})  # the log ends with the demo
+        settings = settings.model_copy(update={"kafka": kafka, "checkpoint": nothing_kept})
         create_topics(kafka)
         ending = Ending(idle_s=_IDLE_S, close_open=True)
         algorithm = build(settings, KafkaSession(settings), numeric=numeric, ending=ending)
