@@ -5,6 +5,7 @@ Every record ends once: decided, logged, late, repeated, too old, a click with a
 
 import re
 from collections import Counter, deque
+from itertools import pairwise
 from random import Random
 from time import perf_counter
 
@@ -107,9 +108,9 @@ def require(bench, totals, count, restarted):
         "every record was read": len(bench.log.seen) == count,
         "every impression has one fate": sum(fates.values()) + dead["impressions"] == _read(bench, "impressions"),
         "every click has one fate": restarted or first_fates + dead["clicks"] == _read(bench, "clicks"),
-        "every decision is published once": len({each.decision_id for each in shown}) == len(shown) == fates["new"],
+        "every decision is published once": _are_apart(shown) and len(shown) == fates["new"],
         "every decision has one outcome": len(outcomes) == fates["new"] + fates["logged"],
-        "no outcome comes twice": len({each.recommendation.decision_id for each in outcomes}) == len(outcomes),
+        "no outcome comes twice": _are_apart([each.recommendation for each in outcomes]),
         "every dead letter is published once": len(places) == len(letters) == sum(dead.values()),
         "dead letters are as they came": all(_is_whole(bench.log.seen[p], letter) for p, letter in places.items()),
         "reasons are for a person": all(5 < len(x.reason) <= 500 and x.reason.isprintable() for x in letters),
@@ -118,6 +119,12 @@ def require(bench, totals, count, restarted):
     for what, holds in checks.items():
         if not holds:
             raise ViolationError(f"{what}: not so in {dict(totals)}", list(bench.log.seen.values()))
+
+
+def _are_apart(shown):
+    """Whether decisions of one id are of impressions that lie a window apart: a name used again, and no repeat."""
+    times = sorted((each.decision_id, each.ts_ms) for each in shown)
+    return all(one[0] != other[0] or other[1] - one[1] >= WINDOW.window_ms for one, other in pairwise(times))
 
 
 def _event(random, number, now_ms, recent):
