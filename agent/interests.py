@@ -65,7 +65,7 @@ class InterestStore:
         users: what is settled, the least recently seen first.
 
     >>> store = InterestStore(InterestSettings())
-    >>> store.clicked("u1", "decision 1", 1_000, np.array([1.0, 0.0], dtype=np.float32))
+    >>> _ = store.clicked("u1", "decision 1", 1_000, np.array([1.0, 0.0], dtype=np.float32))
     >>> knew = store.read("u1", 61_000, np.zeros(2, dtype=np.float32))
     >>> knew.clicks, knew.idle_ms, np.frombuffer(knew.interest, "<f2").tolist()
     (1, 60000, [1.0, 0.0])

@@ -133,6 +133,7 @@ def test_the_state_that_decides_is_the_one_in_the_checkpoint(algorithm: BanditAl
             assert torch.equal(torch.as_tensor(again[name]), expected + moved), name
         assert restored.version.split(".")[0] == "1"
         assert restored.get_state()["positions"] == positions
-        assert positions[0] == run.totals.total("outcomes")
+        assert positions[0] == restored.ledger.learned.outcomes == run.totals.total("learner_rows")
+        assert positions[0] + algorithm.ledger.rows == run.totals.total("outcomes")  # the others wait to be learned
     finally:
         restored.stop()
