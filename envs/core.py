@@ -225,8 +225,8 @@ class Core:
         outcomes: Sequence[tuple[int, Outcome]],
         positions: Sequence[Published],
     ) -> list[Closed]:
-        for (impression, number), position in zip(self._intake.pending, positions, strict=False):
-            self._partitions[number].published(impression, position.offset)
+        for (_, number), position in zip(self._intake.pending, positions, strict=False):
+            self._partitions[number].published(position.offset)
         for partition in self._partitions.values():
             partition.moved = False
         self._intake.clear()
@@ -241,8 +241,9 @@ class Core:
             partition.outcomes_next = each.position.offset + 1
             note_close(self.parts, partition, each.outcome)
         self._measure(decisions, closed)
+        space = space_of(self.parts)
         for number, partition in self._partitions.items():
-            self.parts.users.committed(number, partition.users, partition.outcomes_next, space_of(self.parts))
+            self.parts.users.committed(number, partition.users, partition.outcomes_next, space)
         return closed
 
     def _measure(self, decisions: Sequence[Decision], closed: Sequence[Closed]) -> None:

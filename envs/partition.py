@@ -3,7 +3,6 @@
 from envs.protocols import Interests
 from envs.uncommitted import Shown, Uncommitted
 from stream.codec import Codec
-from stream.events import Impression
 from stream.join import ClickJoin
 from stream.log import Progress, Record
 from stream.open_decisions import Origin
@@ -53,6 +52,6 @@ class Partition:
         closed_ms = self.join.closed_ms if self.join.closed_ms > self.join.watermark_ms else 0
         return Progress(next=dict(self.next), low=low, watermark_ms=self.join.watermark_ms, closed_ms=closed_ms)
 
-    def published(self, impression: Impression, offset: int) -> None:  # noqa: ARG002 - whoever commits names both
+    def published(self, offset: int) -> None:
         """Notes where a recommendation lies, once it is committed."""
         self.published_next = offset + 1
