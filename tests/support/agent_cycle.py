@@ -10,15 +10,15 @@ from stream.log import INPUT_TOPICS, OUTPUT_TOPICS, Progress, Record
 from support.kafka_records import recommendation
 
 DEADLINE_S = 20
+USERS = [f"u{index}" for index in range(5)]
 
 
-def show(settings: KafkaSettings, count: int) -> None:
-    """The world's part: impressions and a click each."""
+def show(settings: KafkaSettings) -> None:
+    """The world's part: an impression of each user, and a click."""
     world = KafkaWorldLog(settings)
     try:
-        for index in range(count):
-            user, name = f"u{index}", f"i{index}"
-            candidates = (Candidate(item_id="a"),)
+        for user in USERS:
+            name, candidates = f"i-{user}", (Candidate(item_id="a"),)
             world.append(Impression(impression_id=name, user_id=user, ts_ms=5, candidates=candidates))
             world.append(Click(impression_id=name, user_id=user, item_id="a", ts_ms=6))
         world.flush()
@@ -28,12 +28,12 @@ def show(settings: KafkaSettings, count: int) -> None:
 
 def cycle(settings: KafkaSettings, world: KafkaSettings) -> None:
     """Everything in the order of a run and a restart; whatever is refused raises."""
-    show(world, 5)
+    show(world)
     log = KafkaLog(settings)
     try:
         records = polled(log)
         progress = publish(log, records)
-        partition = records[0].partition
+        partition = records[-1].partition
         for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS):
             where = 0 if topic == "dead-letters" else partition
             end = log.end(topic, where)
@@ -63,10 +63,13 @@ def publish(log: KafkaLog, records: list[Record]) -> dict[int, Progress]:
 
 
 def polled(log: KafkaLog) -> list[Record]:
-    """One impression at least."""
-    deadline = time.monotonic() + DEADLINE_S
+    """Up to one impression of `show`, so of a partition with a click as well; other tests write others."""
+    deadline, users = time.monotonic() + DEADLINE_S, {user.encode() for user in USERS}
+    records: list[Record] = []
     while time.monotonic() < deadline:
-        records = [record for record in log.poll(100, 200) if record.topic == "impressions"]
-        if records:
-            return records
+        for record in log.poll(100, 200):
+            if record.topic == "impressions":
+                records.append(record)
+                if record.key in users:
+                    return records
     raise TimeoutError("no impression came")
