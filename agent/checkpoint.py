@@ -27,7 +27,7 @@ from agent.policy import Policy
 STATE, TENSORS = "state.json", "tensors.safetensors"
 FORMAT = 1
 _POLICY, _LEARNING = "policy.", "learning."
-_SHAPING = ("scorer", "features", "expert")
+_SHAPING = ("scorer", "features", "expert", "delay", "update_rows")
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -41,7 +41,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         learned: which outcomes were learned.
         layout: lengths of the feature blocks.
         encoder_version: of the encoder whose embeddings were learned from; empty where no text is read.
-        settings: those of the agent that shape its state, by section.
+        settings: those of the agent that shape its state, by section; `update_rows` says where updates were cut.
         format: of these files.
     """
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent.draw import draw_slate, split
+from agent.draw import draw_slates, split
 from agent.explore import Belief, probabilities, sigmoid
 from agent.settings import ExploreSettings
 from envs.decision import Decision
@@ -26,24 +26,26 @@ def decide(
         explore: how beliefs become probabilities.
         run_seed: of the run; a decision's own seed follows from it and the decision's id.
         version: `epoch.n` of the policy's weights.
+
+    Raises:
+        ExploreError: the belief lacks what the strategy needs.
     """
-    shares_B = split(probabilities(explore, belief), belief.counts_B)
-    scores_B = split(sigmoid(belief.logit_N), belief.counts_B)
-    decisions = []
-    greedy_B = belief.greedy_B - belief.starts_B
-    for impression, shares_K, scores_K, greedy in zip(impressions, shares_B, scores_B, greedy_B, strict=True):
-        seed = decision_seed(run_seed, decision_id(impression.user_id, impression.impression_id))
-        slate, propensities = draw_slate(shares_K, impression.slots, seed)
-        decisions.append(
-            Decision(
-                slate=tuple(slate),
-                propensities=tuple(propensities),
-                scores=tuple(float(scores_K[index]) for index in slate),
-                probabilities=tuple(shares_K.tolist()),
-                greedy_probability=float(shares_K[greedy]),
-                strategy=explore.strategy,
-                policy_version=version,
-                seed=seed,
-            )
+    shares_N = probabilities(explore, belief)
+    slots_B = [impression.slots for impression in impressions]
+    seeds_B = [decision_seed(run_seed, decision_id(each.user_id, each.impression_id)) for each in impressions]
+    drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B)
+    shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(belief.logit_N), belief.counts_B)
+    greedy_B = (belief.greedy_B - belief.starts_B).tolist()
+    return [
+        Decision(
+            slate=tuple(drawn.indices),
+            propensities=tuple(drawn.propensities),
+            scores=tuple(float(scores_K[index]) for index in drawn.indices),
+            probabilities=tuple(shares_K.tolist()),
+            greedy_probability=float(shares_K[greedy]),
+            strategy=explore.strategy,
+            policy_version=version,
+            seed=seed,
         )
-    return decisions
+        for drawn, shares_K, scores_K, greedy, seed in zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, strict=True)
+    ]

@@ -11,9 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from agent.click_delays import ClickDelay, click_delays
 from agent.decide import decide
 from agent.errors import EncoderError
 from agent.explore import Belief
+from agent.monitor import count_weights
+from agent.open_book import OpenBook
 from agent.resolved import Placed, Resolved, Span, resolve
 from agent.settings import ExploreSettings
 from envs.core import Closed
@@ -75,16 +78,26 @@ class DecidingLoop:
         believer: the policy; may change its weights between steps, not during one.
         run_seed: every draw follows from it and the decision's id.
         ending: when to end.
+        book: is told each decision, so that it knows what is open; None where nobody reads that.
     """
 
-    def __init__(self, session: Session, believer: Believer, run_seed: int, ending: Ending | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        believer: Believer,
+        run_seed: int,
+        ending: Ending | None = None,
+        book: OpenBook | None = None,
+    ) -> None:
         self._session = session
         self._believer = believer
         self._run_seed = run_seed
         self._ending = ending or Ending()
+        self._book = book
         self._decided = 0
         self._busy_s = session.timer()
         self._spans: list[Span] = []
+        self._clicks: list[ClickDelay] = []
         self._told: dict[int, int] = {}
         self.ended = False
 
@@ -121,14 +134,20 @@ class DecidingLoop:
         taken, self._spans = tuple(self._spans), []
         return taken
 
+    def take_clicks(self) -> tuple[ClickDelay, ...]:
+        """How long the clicks took on what the steps since the last call returned."""
+        taken, self._clicks = tuple(self._clicks), []
+        return taken
+
     def _step(self) -> tuple[dict[int, int], list[Closed]]:
         core, timer = self._session.core, self._session.timer
         impressions = core.poll(self._limit(), timeout_ms=POLL_MS)
         before = core.outcome_frontier()
         started_s = timer()
-        decisions = []
+        decisions, observation = [], None
         if impressions:
-            belief = self._believer.believe(core.observe(impressions))
+            observation = core.observe(impressions)
+            belief = self._believer.believe(observation)
             decisions = decide(
                 impressions,
                 belief,
@@ -143,6 +162,9 @@ class DecidingLoop:
             self._decided += len(impressions)
             latency_ms = 1_000.0 * (timer() - started_s)
             core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(impressions))
+            count_weights(decisions, core.parts.meter)
+        if observation is not None and self._book is not None:
+            self._book.note(impressions, observation, decisions)
         self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
         return before, closed
 
@@ -166,4 +188,6 @@ class DecidingLoop:
     def _resolve(self, closed: list[Closed]) -> Resolved:
         placed = [Placed(each.outcome, each.position.partition, each.position.offset) for each in closed]
         parts = self._session.core.parts
-        return resolve(parts.featurizer, placed, parts.meter)
+        resolved = resolve(parts.featurizer, placed, parts.meter)
+        self._clicks += click_delays(closed)
+        return resolved

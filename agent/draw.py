@@ -1,12 +1,22 @@
-"""Drawing a slate: a function of the probabilities and a seed, so that anyone can repeat it from the record."""
+"""Drawing slates: a function of the probabilities and a seed, so that anyone can repeat it from the record."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
+
+Counts = Sequence[int] | NDArray[np.int64]
+
+
+class Drawn(NamedTuple):
+    """A slate: the indices of its candidates in slot order, and each slot's propensity given the slots above."""
+
+    indices: list[int]
+    propensities: list[float]
 
 
 def uniform(seed: int, slot: int) -> float:
@@ -18,41 +28,75 @@ def uniform(seed: int, slot: int) -> float:
     >>> uniform(1, 0) == uniform(1, 0) != uniform(1, 1)
     True
     """
-    z = (seed + (slot + 1) * _GOLDEN) & _MASK
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-    return float((z ^ (z >> 31)) >> 11) * 2.0**-53
+    return float(_uniforms(_words([seed]), slot)[0])
 
 
-def draw_slate(probabilities_K: NDArray[np.float64], slots: int, seed: int) -> tuple[list[int], list[float]]:
-    """Draws `slots` different candidates, slot by slot, each from what is left, in proportion.
+def draw_slate(probabilities_K: NDArray[np.float64], slots: int, seed: int) -> Drawn:
+    """The slate of one decision, see `draw_slates`.
 
-    Args:
-        probabilities_K: of each candidate for the first slot; positive, summing to 1.
-        slots: L, at most K.
-        seed: of this decision.
-
-    Returns:
-        The indices in slot order, and the propensity of each slot given the slots above.
-
-    >>> draw_slate(np.array([0.5, 0.5]), slots=2, seed=7)[1]
+    >>> draw_slate(np.array([0.5, 0.5]), slots=2, seed=7).propensities
     [0.5, 1.0]
     """
-    left_K = np.array(probabilities_K, dtype=np.float64)
-    indices: list[int] = []
-    propensities: list[float] = []
-    for slot in range(slots):
-        cumulative_K = np.cumsum(left_K)
-        index = int(np.searchsorted(cumulative_K, uniform(seed, slot) * cumulative_K[-1], side="right"))
-        index = min(index, len(left_K) - 1)
-        while left_K[index] == 0.0:  # rounding put the draw behind the last candidate that is left
-            index -= 1
-        indices.append(index)
-        propensities.append(float(left_K[index]) if slot == 0 else min(float(left_K[index] / cumulative_K[-1]), 1.0))
-        left_K[index] = 0.0
-    return indices, propensities
+    (drawn,) = draw_slates(np.asarray(probabilities_K, dtype=np.float64), [len(probabilities_K)], [slots], [seed])
+    return drawn
 
 
-def split(values_N: NDArray[np.float64], counts_B: Sequence[int] | NDArray[np.int64]) -> list[NDArray[np.float64]]:
+def draw_slates(
+    probabilities_N: NDArray[np.float64], counts_B: Counts, slots_B: Counts, seeds_B: Sequence[int]
+) -> list[Drawn]:
+    """Draws `slots` different candidates a decision, slot by slot, each from what is left, in proportion.
+
+    A decision's slate does not depend on the others.
+
+    Args:
+        probabilities_N: of each candidate for the first slot; positive, summing to 1 within a decision.
+        counts_B: candidates of each decision.
+        slots_B: L of each decision, at most its candidates.
+        seeds_B: of each decision.
+
+    >>> draw_slates(np.array([1.0, 0.5, 0.5]), [1, 2], [1, 2], [7, 7])[1] == draw_slate([0.5, 0.5], slots=2, seed=7)
+    True
+    """
+    left_BK = padded(probabilities_N, counts_B)
+    words_B, slots_B = _words(seeds_B), np.asarray(slots_B, dtype=np.int64)
+    drawn_B = [Drawn([], []) for _ in seeds_B]
+    for slot in range(slots_B.max(initial=0)):
+        rows_A = np.flatnonzero(slots_B > slot)  # the decisions that have this slot
+        left_AK = left_BK[rows_A]
+        cumulative_AK = left_AK.cumsum(axis=1)
+        total_A = cumulative_AK[:, -1]
+        target_A = _uniforms(words_B[rows_A], slot) * total_A
+        last_A = left_AK.shape[1] - 1 - (left_AK[:, ::-1] > 0).argmax(axis=1)  # rounding may point behind it
+        index_A = np.minimum((cumulative_AK <= target_A[:, None]).sum(axis=1), last_A)
+        share_A = left_BK[rows_A, index_A]
+        propensity_A = share_A if slot == 0 else np.minimum(share_A / total_A, 1.0)
+        left_BK[rows_A, index_A] = 0.0
+        for row, index, propensity in zip(rows_A.tolist(), index_A.tolist(), propensity_A.tolist(), strict=True):
+            drawn_B[row].indices.append(index)
+            drawn_B[row].propensities.append(propensity)
+    return drawn_B
+
+
+def padded(values_N: NDArray[np.float64], counts_B: Counts) -> NDArray[np.float64]:
+    """Ragged values as one row a decision, [B, K] for the most candidates K, filled up with zeros."""
+    counts = np.asarray(counts_B, dtype=np.int64)
+    values_BK = np.zeros((len(counts), counts.max(initial=0)))
+    values_BK[np.arange(values_BK.shape[1]) < counts[:, None]] = values_N
+    return values_BK
+
+
+def split(values_N: NDArray[np.float64], counts_B: Counts) -> list[NDArray[np.float64]]:
     """Cuts ragged values into one array a decision."""
     return np.split(values_N, np.cumsum(counts_B)[:-1])
+
+
+def _words(seeds_B: Sequence[int]) -> NDArray[np.uint64]:
+    return np.array([seed & _MASK for seed in seeds_B], dtype=np.uint64)
+
+
+def _uniforms(words_B: NDArray[np.uint64], slot: int) -> NDArray[np.float64]:
+    z_B = words_B + np.uint64((slot + 1) * _GOLDEN & _MASK)
+    z_B = (z_B ^ (z_B >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z_B = (z_B ^ (z_B >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z_B ^= z_B >> np.uint64(31)
+    return (z_B >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -4,6 +4,7 @@ AgentError
 ├── EncoderError    an encoder cannot be loaded, or gave something unusable
 ├── SnapshotError   a snapshot cannot be read
 ├── CheckpointError a checkpoint does not fit the agent that it is restored into, or cannot be written
+├── ExploreError    a belief lacks what a strategy needs
 └── LearnError      rows that nothing can be learned from
 """
 
@@ -22,6 +23,10 @@ class SnapshotError(AgentError):
 
 class CheckpointError(AgentError):
     """A checkpoint does not fit the agent that it is restored into, or cannot be written."""
+
+
+class ExploreError(AgentError, ValueError):
+    """A belief lacks what a strategy needs; the message names the strategy, the field and what was there."""
 
 
 class LearnError(AgentError, ValueError):

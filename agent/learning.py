@@ -4,9 +4,13 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
+from agent.calibration import Calibration
 from agent.delay import DelayDistribution, Delays, OpenRows
 from agent.errors import LearnError
+from agent.kept import Kept
 from agent.policy import Policy
 from agent.threads import one_thread
 from envs.protocols import Floats
@@ -14,6 +18,9 @@ from envs.rows import Rows
 
 _REPLAY_ROWS = 256
 _FIT_ROWS = 4_096  # evenly spread; scales and components hardly change with more
+_IDLE_SHARE = 4  # an idle network takes every fourth step
+_DELAYS = ("delay_ms_C", "window_ms_C")
+_APART = (*_DELAYS, "calibration_4B")
 
 
 class Learning:
@@ -29,13 +36,13 @@ class Learning:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._parts: list[Rows] = []
-        self._losses: list[Floats] = []
+        self._kept = Kept(policy.settings.expert.buffer_rows)
         self._delays = DelayDistribution(policy.settings.delay)
+        self.calibration = Calibration()
 
     def __len__(self) -> int:
         """Rows that are kept."""
-        return sum(map(len, self._parts))
+        return len(self._kept)
 
     @property
     def fitted(self) -> bool:
@@ -52,23 +59,36 @@ class Learning:
 
         Returns:
             `loss`: mean log loss of the rows before they were learned (0 while nothing is fitted); `rows`: rows so far;
-            `refreshed`: 1 where the projections were replaced.
+            `refreshed`: 1 where the projections were replaced; `changed`: 1 where a change was noticed;
+            `network_weight`: how much the network counts; `clipped`: its steps whose gradient was shortened.
 
         Raises:
             LearnError: a row is not finite, or a reward lies outside [0, 1]; nothing was learned.
         """
         _check(rows)
-        before = int(self.policy.rows)
+        policy, before = self.policy, int(self.policy.rows)
         if delays is not None:
             self._delays.observe(delays)
-        loss_R = self.policy.learn(rows) if self.fitted else np.zeros(len(rows), np.float32)
-        self._keep(rows, loss_R)
-        self.policy.rows.add_(len(rows))
-        self.policy.updates.add_(1)
-        due = any(before < at <= before + len(rows) for at in self.policy.settings.expert.refresh_rows)
-        refreshed = self._refresh(first=before < self.policy.settings.expert.refresh_rows[0]) if due else False
-        loss = float(loss_R.mean()) if len(rows) else 0.0
-        return {"loss": loss, "rows": float(self.policy.rows), "refreshed": float(refreshed)}
+        predicted_R = policy.learn(rows) if self.fitted else np.full(len(rows), np.nan, np.float32)
+        if self.fitted:
+            self.calibration.observe(predicted_R, rows.reward_R)
+        self._kept.append(rows, predicted_R, int(policy.change.count))
+        policy.rows.add_(len(rows))
+        policy.updates.add_(1)
+        clipped = self._train(policy, len(self._kept), len(rows)) if self.fitted else 0
+        alarm = policy.change.observe(predicted_R, rows.reward_R, int(policy.rows))
+        changed = alarm and self._start_over()
+        due = any(before < at <= before + len(rows) for at in policy.settings.expert.refresh_rows)
+        refreshed = self._refresh(first=before < policy.settings.expert.refresh_rows[0]) if due else False
+        loss_R = _losses(predicted_R, rows.reward_R)
+        return {
+            "loss": float(np.nanmean(loss_R)) if np.isfinite(loss_R).any() else 0.0,
+            "rows": float(policy.rows),
+            "refreshed": float(refreshed),
+            "changed": float(changed),
+            "clipped": float(clipped),
+            "network_weight": float(policy.stack.weight[-1]) if policy.settings.network.steps else 0.0,
+        }
 
     @one_thread()
     def provide(self, open_rows: OpenRows | None) -> None:
@@ -79,46 +99,100 @@ class Learning:
             self.policy.provide(open_rows.rows, self._delays.weights(open_rows))
 
     def get_state(self) -> dict[str, Any]:
-        """The kept rows, their losses and the delays of the last clicks, as arrays."""
-        delays = self._delays.get_state()
-        if not self._parts:
-            return delays
-        return {**delays, **Rows.concatenate(self._parts).columns(), "loss_R": np.concatenate(self._losses)}
+        """The kept rows, what was predicted of them, and the delays of the last clicks, as arrays."""
+        return {**self._delays.get_state(), **self.calibration.get_state(), **self._kept.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Takes back what `get_state` gave."""
-        columns = dict(state)
-        losses = columns.pop("loss_R", None)
-        self._delays.set_state({name: columns.pop(name) for name in ("delay_ms_C", "window_ms_C") if name in columns})
-        parts = [Rows(**columns)] if columns else []
-        if sum(map(len, parts)) != (0 if losses is None else len(losses)):
-            raise LearnError(f"kept rows must have a loss each; got {sum(map(len, parts))} rows")
-        self._losses = [] if losses is None else [losses]
-        self._parts = parts
+        self._delays.set_state({name: state[name] for name in _DELAYS if name in state})
+        self.calibration.set_state(state)
+        self._kept.set_state({name: column for name, column in state.items() if name not in _APART})
 
-    def _keep(self, rows: Rows, loss_R: Floats) -> None:
-        self._parts.append(rows)
-        self._losses.append(loss_R)
-        spare = len(self) - self.policy.settings.expert.buffer_rows
-        while spare > 0:
-            spare -= len(self._parts[0])
-            if spare >= 0:
-                del self._parts[0], self._losses[0]
-            else:
-                self._parts[0], self._losses[0] = self._parts[0][spare:], self._losses[0][spare:]
+    def _train(self, policy: Policy, rows: int, learned: int) -> int:
+        """The network's steps for rows just learned, on the oldest `rows` of those kept, the recent ones more often.
+
+        Returns:
+            How many of them were clipped.
+        """
+        settings = policy.settings.network
+        share = settings.steps / 256 / (_IDLE_SHARE if float(policy.stack.weight[-1]) < settings.idle_weight else 1)
+        if not settings.steps:
+            return 0
+        due = int((int(policy.rows) + learned) * share) - int(int(policy.rows) * share)
+        newer, clipped = len(self._kept) - rows, 0
+        random = np.random.default_rng([int(policy.rows), newer])
+        for _ in range(due):
+            u_R = random.random(settings.batch)
+            most = 1.0 - 0.5 ** (rows / settings.recent_rows)
+            ages = np.minimum((-settings.recent_rows * np.log2(1.0 - u_R * most)).astype(np.int64), rows - 1)
+            mask_TR = _masks(self._kept.total - 1 - newer - ages, settings.towers)
+            clipped += policy.step(self._kept.rows(newer + ages), torch.from_numpy(mask_TR))
+        return clipped
+
+    def _start_over(self) -> bool:
+        """After an alarm: forgets what was learned before the break, if what comes after is then better predicted.
+
+        A copy that forgot learns the rows since the break anew. It replaces the policy if its progressive loss over
+        them is lower.
+        """
+        since = min(int(self.policy.rows) - int(self.policy.change.start), len(self._kept))
+        ages = np.arange(since - 1, -1, -1)
+        rows, live_R = self._kept.rows(ages), self._kept.last("predicted_R", since)
+        trial = deepcopy(self.policy)
+        trial.forget()
+        chunks = [rows[start : start + _REPLAY_ROWS] for start in range(0, since, _REPLAY_ROWS)]
+        trial_R = np.concatenate([trial.learn(chunk) for chunk in chunks])
+        if _losses(trial_R, rows.reward_R).sum() >= _losses(live_R, rows.reward_R).sum():
+            return False
+        trial.change.count.add_(1)
+        self.policy.load_state_dict(trial.state_dict())
+        self._kept.mark(since, int(trial.change.count))
+        return True
 
     def _refresh(self, *, first: bool) -> bool:
-        rows, live_loss_R = Rows.concatenate(self._parts), np.concatenate(self._losses)
-        trial = deepcopy(self.policy)
+        rows = self._kept.rows()
+        reward_R, changed_R = rows.reward_R, self._kept.last("changed_R", len(rows))
+        trial = Policy(self.policy.settings, self.policy.layout)
         trial.fit(rows[:: -(-len(rows) // _FIT_ROWS)])
-        chunks = [rows[start : start + _REPLAY_ROWS] for start in range(0, len(rows), _REPLAY_ROWS)]
-        trial_loss_R = np.concatenate([trial.learn(chunk) for chunk in chunks])
-        judged = live_loss_R > 0
-        if not first and judged.any() and trial_loss_R[judged].mean() >= live_loss_R[judged].mean():
+        predicted = []
+        for start in range(0, len(rows), _REPLAY_ROWS):
+            chunk = rows[start : start + _REPLAY_ROWS]
+            if start and changed_R[start] != changed_R[start - 1]:
+                trial.forget()
+            predicted.append(trial.learn(chunk))
+            trial.rows.add_(len(chunk))
+            self._train(trial, start + len(chunk), len(chunk))
+        trial_R, live_R = np.concatenate(predicted), self._kept.last("predicted_R", len(rows))
+        judged = np.isfinite(live_R)
+        worse = _losses(trial_R, reward_R)[judged].sum() >= _losses(live_R, reward_R)[judged].sum()
+        if not first and judged.any() and worse:
             return False
+        for name in ("rows", "updates", "epoch"):
+            trial.get_buffer(name).copy_(self.policy.get_buffer(name))
+        trial.change.load_state_dict(self.policy.change.state_dict())
         self.policy.load_state_dict(trial.state_dict())
-        self._parts, self._losses = [rows], [trial_loss_R]
+        self._kept.predict(trial_R)
         return True
+
+
+def _losses(predicted_R: Floats, reward_R: Floats) -> NDArray[np.float64]:
+    """Log loss of each row; NaN where nothing was predicted."""
+    p_R = np.clip(predicted_R.astype(np.float64), 1e-9, 1.0 - 1e-9)
+    losses: NDArray[np.float64] = -(reward_R * np.log(p_R) + (1.0 - reward_R) * np.log1p(-p_R))
+    return losses
+
+
+def _masks(number_R: NDArray[np.int64], towers: int) -> NDArray[np.float32]:
+    """Which towers see which rows [T, R]: half of them each, the same rows at every step."""
+    mixed_TR = (number_R[None, :] * 2_654_435_761 + np.arange(towers)[:, None] * 40_503_000_017) >> 15
+    return (mixed_TR & 1).astype(np.float32)
+
+
+def sound(rows: Rows) -> NDArray[np.bool_]:
+    """Which of R rows can be learned from: all of them but those with a number that is not finite."""
+    told = [column for name, column in rows.columns().items() if name != "propensity_R"]
+    sound_R: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in told])
+    return sound_R
 
 
 def _check(rows: Rows) -> None:

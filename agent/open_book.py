@@ -1,32 +1,45 @@
 """Open decisions as rows, for the provisional part of learning: a function of what is open, so a replay finds it."""
 
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.delay import OpenRows
 from agent.open_choice import Entry, choose
+from agent.open_look import OpenLook, OpenTable
+from agent.open_notes import OpenNotes
 from agent.settings import DelaySettings
 from envs.core import Core
+from envs.decision import Decision
+from envs.errors import FeatureError
+from envs.observation import Observation
 from envs.reward import slot_rewards
 from envs.rows import Rows
-from stream.events import Outcome
+from stream.events import Impression, Outcome
+from stream.identity import Pseudonyms
 from stream.join import ClickJoin, OpenDecision
 
+_UNNAMED = Pseudonyms(None).name
+_log = logging.getLogger("streambandit.runner")
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """One open decision as rows, a row for each slot, and the time of its impression."""
 
-    rows: Rows
-    ts_ms: int
+class _Known(NamedTuple):
+    """An open decision whose rows were brought: their first number, how many, and the end of its window."""
+
+    first: int
+    slots: int
+    expiry_ms: int
 
 
 class OpenBook:
-    """Keeps the rows of open decisions from one look to the next, so that only new ones are built.
+    """Knows which rows of open decisions were brought before, so that a look builds only new ones.
 
-    A look takes time in proportion to what is open, most of it for the `max_open` decisions that are read.
+    A look follows what the core holds open then, whatever happened in between: closes, late clicks, a failed commit,
+    partitions that came or went. It takes time in proportion to what is open, most of it for what is read.
 
     Args:
         core: whose open decisions.
@@ -35,8 +48,20 @@ class OpenBook:
     """
 
     def __init__(self, core: Core, settings: DelaySettings, seed: int) -> None:
-        self._core, self._settings, self._seed = core, settings, seed
-        self._shown: dict[Entry, _Shown] = {}
+        self._core, self._most, self._seed = core, settings.max_open, seed
+        self._known: dict[Entry, _Known] = {}
+        self._final: dict[Entry, tuple[float, ...]] = {}
+        self._notes = OpenNotes(settings.max_open)
+        self._looks = self._rows = 0
+        self._table = OpenTable()
+
+    def note(self, impressions: Sequence[Impression], observation: Observation, decisions: Sequence[Decision]) -> None:
+        """Keeps decisions that were just committed as rows, which spares the next look to read them from the core.
+
+        The core keeps open decisions by the users' raw ids; where users go by pseudonyms, these do not tell which.
+        """
+        if self._core.parts.pseudonyms.name == _UNNAMED:
+            self._notes.add(impressions, observation, decisions)
 
     def read(self) -> OpenRows | None:
         """The open rows now, in the order of partition and arrival; None where there are none.
@@ -44,64 +69,119 @@ class OpenBook:
         A row's reward is what its clicks so far would give; it settles at the close. Ages reach up to the committed
         watermark: by then all clicks of that time have been joined.
         """
+        self._table.take(self.look(self._table.number))
+        return self._table.rows({})
+
+    def look(self, known: int, most_read: int | None = None) -> OpenLook:
+        """What is open now.
+
+        Args:
+            known: the last look that whoever asks has; where it is not the last that was given, all is told anew.
+            most_read: decisions that are read from the core and built now, at most; the others follow with later looks.
+
+        Raises:
+            EncoderError: the encoder did not answer; the next look tells all anew.
+        """
+        base, self._looks = (known if known == self._looks else 0), self._looks + 1
+        if not base:
+            self._known.clear()
         joins = self._core.joins()
         keys = {number: join.open_keys() for number, join in joins.items()}
-        shares = choose(keys, self._settings.max_open, self._seed) if keys else {}
-        self._follow(shares, joins)
-        if not self._shown:
-            return None
-        slots_M = np.array([len(shown.rows) for shown in self._shown.values()])
-        watermark_ms = {number: self._watermark_ms(number) for number in joins}
-        age_ms_M = np.array([watermark_ms[entry[0]] - shown.ts_ms for entry, shown in self._shown.items()], np.float64)
-        share_M = np.array([shares[entry] for entry in self._shown])
-        return OpenRows(
-            rows=self._rows(joins, np.cumsum(slots_M) - slots_M),
-            age_ms_R=np.repeat(age_ms_M, slots_M),
-            share_R=np.repeat(share_M, slots_M),
-            window_ms=self._core.settings.attribution.window_ms,
+        shares = choose(keys, self._most, self._seed) if keys else {}
+        first = self._rows
+        new = self._bring([entry for entry in shares if entry not in self._known], joins, most_read)
+        self._known = {entry: self._known[entry] for entry in shares if entry in self._known}
+        return self._told(base, first, new, shares)
+
+    def _told(self, base: int, first: int, new: Rows | None, shares: Mapping[Entry, float]) -> OpenLook:
+        known = np.fromiter(chain.from_iterable(self._known.values()), np.int64)
+        first_M, slots_M, expiry_ms_M = known.reshape(-1, len(_Known._fields)).T
+        partition_M = np.fromiter((partition for partition, _ in self._known), np.int64)
+        start_M = np.cumsum(slots_M) - slots_M
+        place_R = np.arange(slots_M.sum()) - np.repeat(start_M, slots_M)
+        partition_R, expiry_ms_R = np.repeat(partition_M, slots_M), np.repeat(expiry_ms_M, slots_M)
+        window_ms = self._core.settings.attribution.window_ms
+        return OpenLook(
+            number=self._looks,
+            base=base,
+            new=new,
+            first=first,
+            row_R=np.repeat(first_M, slots_M) + place_R,
+            partition_R=partition_R,
+            expiry_ms_R=expiry_ms_R,
+            age_ms_R=self._watermarks_ms(partition_R) + (window_ms - expiry_ms_R),
+            reward_R=self._rewards(start_M, len(place_R)),
+            share_R=np.repeat(np.array([shares[entry] for entry in self._known], dtype=np.float64), slots_M),
+            window_ms=window_ms,
         )
 
-    def _watermark_ms(self, number: int) -> int:
-        progress = self._core.parts.log.progress(number)
-        return progress.watermark_ms if progress is not None else 0
+    def _watermarks_ms(self, partition_R: NDArray[np.int64]) -> NDArray[np.float64]:
+        watermark_ms_R = np.zeros(len(partition_R))
+        for number in self._core.joins():
+            progress = self._core.parts.log.progress(number)
+            watermark_ms_R[partition_R == number] = progress.watermark_ms if progress is not None else 0
+        return watermark_ms_R
 
-    def _follow(self, shares: dict[Entry, float], joins: dict[int, ClickJoin]) -> None:
-        """Drops what is not to be read any more, and builds the rows of what is new."""
-        new = [entry for entry in shares if entry not in self._shown]
-        found = {entry: joins[entry[0]].open_decision(entry[1]) for entry in new}
-        every = self._shown | self._build({entry: each for entry, each in found.items() if each is not None})
-        self._shown = {entry: every[entry] for entry in shares if entry in every}
+    def _bring(self, entries: Sequence[Entry], joins: Mapping[int, ClickJoin], most_read: int | None) -> Rows | None:
+        """The rows of decisions that are new: as noted, else read from the core."""
+        noted, noted_rows = self._notes.take()
+        parts = []
+        chosen = [(entry, noted[entry[1]]) for entry in entries if entry[1] in noted]
+        if chosen and noted_rows is not None:
+            window_ms = self._core.settings.attribution.window_ms
+            for entry, each in chosen:
+                self._number(entry, each.stop - each.start, each.ts_ms + window_ms)
+            place_R = np.concatenate([np.arange(each.start, each.stop) for _, each in chosen])
+            parts.append(Rows(**{name: column[place_R] for name, column in noted_rows.columns().items()}))
+        unread = (entry for entry in reversed(entries) if entry[1] not in noted)  # the newest are read first
+        wanted = list(islice(unread, most_read))[::-1]
+        found = {entry: joins[entry[0]].open_decision(entry[1]) for entry in wanted}
+        parts += self._build({entry: each for entry, each in found.items() if each is not None})
+        return Rows.concatenate(parts) if parts else None
 
-    def _build(self, found: dict[Entry, OpenDecision]) -> dict[Entry, _Shown]:
+    def _build(self, found: Mapping[Entry, OpenDecision]) -> list[Rows]:
+        """The rows of decisions; one that does not fit the features is left out, as its outcome will be."""
         if not found:
-            return {}
-        rows = self._core.parts.featurizer.rows([_as_outcome(each) for each in found.values()])
-        built, start = {}, 0
-        for entry, each in found.items():
-            stop = start + len(each.shown.slate)
-            built[entry] = _Shown(rows[start:stop], each.impression.ts_ms)
-            start = stop
+            return []
+        outcomes = {entry: self._as_outcome(each) for entry, each in found.items()}
+        featurizer = self._core.parts.featurizer
+        try:
+            built = [featurizer.rows(list(outcomes.values()))]
+        except FeatureError as error:
+            if len(found) == 1:
+                _log.debug("an open decision does not fit the features: %s", error)
+                return []
+            return [rows for entry, each in found.items() for rows in self._build({entry: each})]
+        for entry, outcome in outcomes.items():
+            self._number(entry, len(outcome.rewards), outcome.closed_ms)
         return built
 
-    def _rows(self, joins: dict[int, ClickJoin], starts_M: NDArray[np.int64]) -> Rows:
-        """All rows, with the rewards that clicks would give now."""
-        rows = Rows.concatenate([shown.rows for shown in self._shown.values()])
-        reward_R = np.zeros(len(rows), np.float32)
-        starts = dict(zip(self._shown, starts_M.tolist(), strict=True))
-        clicked = ((number, key) for number, join in joins.items() for key in join.clicked_keys())
-        for entry in clicked:
-            found = joins[entry[0]].open_decision(entry[1]) if entry in starts else None
-            if found is not None:
-                rewards = slot_rewards(self._core.settings.reward, found.shown, found.clicks)
-                reward_R[starts[entry] : starts[entry] + len(rewards)] = rewards
-        return replace(rows, reward_R=reward_R)
+    def _number(self, entry: Entry, slots: int, expiry_ms: int) -> None:
+        self._known[entry] = _Known(self._rows, slots, expiry_ms)
+        self._rows += slots
 
+    def _rewards(self, start_M: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+        """What clicks would give now, for all rows; a reward that no further click can change is not computed again."""
+        reward_R, joins = np.zeros(size, np.float32), self._core.joins()
+        clicked = [(number, key) for number, join in joins.items() for key in join.clicked_keys()]
+        places = dict(zip(self._known, start_M.tolist(), strict=True)) if clicked else {}
+        rewards = {entry: self._final.get(entry) or self._reward(entry, joins) for entry in clicked if entry in places}
+        for entry, reward in rewards.items():
+            reward_R[places[entry] : places[entry] + len(reward)] = reward
+        whole = self._core.settings.reward.aggregation == "max"
+        self._final = {entry: reward for entry, reward in rewards.items() if whole and reward and min(reward) >= 1.0}
+        return reward_R
 
-def _as_outcome(found: OpenDecision) -> Outcome:
-    """What makes rows of it: what was shown, and no reward yet."""
-    return Outcome(
-        impression=found.impression,
-        recommendation=found.shown,
-        rewards=(0.0,) * len(found.shown.slate),
-        closed_ms=found.impression.ts_ms,
-    )
+    def _reward(self, entry: Entry, joins: Mapping[int, ClickJoin]) -> tuple[float, ...]:
+        found = joins[entry[0]].open_decision(entry[1])
+        return slot_rewards(self._core.settings.reward, found.shown, found.clicks) if found is not None else ()
+
+    def _as_outcome(self, found: OpenDecision) -> Outcome:
+        """What makes rows of it: what was shown, and no reward yet."""
+        names = self._core.parts.pseudonyms
+        return Outcome(
+            impression=names.of_impression(found.impression),
+            recommendation=names.of_recommendation(found.shown),
+            rewards=(0.0,) * len(found.shown.slate),
+            closed_ms=found.impression.ts_ms + self._core.settings.attribution.window_ms,
+        )

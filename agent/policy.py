@@ -8,11 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent.expert import BayesianLogistic, Sides, Weighted
-from agent.explore import Belief
+from agent.change import Change
+from agent.expert import BayesianLogistic, Sides, Targets
+from agent.explore import NEEDS, Belief
+from agent.network import Towers
 from agent.projection import Projection, Rank
+from agent.regressors import Regressors
 from agent.settings import AgentSettings, ExploreSettings
+from agent.stack import Stack
 from agent.threads import one_thread
+from agent.user_effects import UserEffects
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
 from envs.rows import Rows
@@ -23,19 +28,24 @@ _LARGEST = 4.0  # scaled similarity, at most
 
 
 class Inputs(NamedTuple):
-    """What the policy reads, as tensors: B decisions, N candidates, `segment_N` tells whose candidate each is."""
+    """What the policy reads, as tensors: B decisions, N candidates, `segment_N` tells whose candidate each is.
+
+    `item_N` and `user_N` are the keys of each candidate's item and user.
+    """
 
     context_BC: Tensor
     user_BU: Tensor
     candidates_ND: Tensor
     segment_N: Tensor
+    item_N: Tensor
+    user_N: Tensor
 
 
 class Policy(nn.Module):
     """Scores candidates from user, context and item.
 
-    Context side: 1 and the components of [context | user]. Item side: 1, the components of the item, and its cosine
-    to the context's text and to the user's interest, so that similarity is a feature like any other.
+    Context side: 1 and the components of [context | user]. Item side: 1 and the components of the item. Beside them
+    the similarities: the item's cosines to the context's text and to the user's interest.
 
     Args:
         settings: of the agent.
@@ -60,8 +70,14 @@ class Policy(nn.Module):
         self.register_buffer("similarity_scale", torch.full((similarities,), _USUAL_COSINE[1]))
         for counter in ("rows", "updates", "epoch"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
-        item_width = 1 + self.item_side.width + similarities
+        item_width = 1 + self.item_side.width
         self.expert = BayesianLogistic(settings.expert, 1 + self.context_side.width, item_width, similarities)
+        self.users = UserEffects(settings.expert, item_width)
+        network = settings.network
+        self.network = Towers(network, self.context_side.width, self.item_side.width)
+        prior = network.prior_weights if network.steps else (1.0,)
+        self.stack = Stack(prior, network.prior_precision, network.stack_rows)
+        self.change = Change(settings.change)
 
     @property
     def version(self) -> str:
@@ -74,28 +90,60 @@ class Policy(nn.Module):
         return self.settings.explore
 
     @one_thread()
+    @torch.no_grad()
     def believe(self, observation: Observation) -> Belief:
-        """What the policy believes of the candidates of an observation."""
-        logit_N, sd_N = self.score(inputs_of_observation(observation), observation.counts_B.tolist())
-        return Belief(logit_N.double().numpy(), sd_N.double().numpy(), observation.counts_B, int(self.rows))
+        """What the policy believes of the candidates of an observation, as much as its strategy needs."""
+        inputs = inputs_of_observation(observation)
+        logit_N, sd_N = self.score(inputs)
+        return self.belief(inputs, observation.counts_B, logit_N, sd_N)
+
+    def belief(self, inputs: Inputs, counts_B: NDArray[np.int64], logit_N: Tensor, sd_N: Tensor) -> Belief:
+        """What was scored, and what else the strategy needs."""
+        needs = NEEDS.get(self.explore.strategy, frozenset())
+        samples_MN = self.sample(inputs, logit_N).double().numpy() if "samples_MN" in needs else None
+        item_rows_N, item_reward_N = self.expert.items.seen(inputs.item_N, self.expert.clock)
+        return Belief(
+            logit_N.double().numpy(),
+            sd_N.double().numpy(),
+            counts_B,
+            int(self.rows),
+            samples_MN=samples_MN,
+            item_rows_N=item_rows_N.double().numpy(),
+            item_reward_N=item_reward_N.double().numpy(),
+        )
 
     @torch.no_grad()
-    def score(self, inputs: Inputs, counts: list[int]) -> tuple[Tensor, Tensor]:
+    def score(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of each candidate's logit, [N] each."""
         if self.settings.scorer == "cosine":
             logit_N = _COSINE_LOGIT * self.similarities(inputs, self.item_side(inputs.candidates_ND)).sum(-1)
             return logit_N, torch.zeros_like(logit_N)
-        context_BI, item_NJ = self.sides(inputs)
-        return self.expert.score(context_BI, item_NJ, counts)
+        logit_NM, sd_N = self.members(inputs, self.read(inputs))
+        return self.stack(logit_NM), sd_N
 
-    def sides(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """The context side [B, I] and the item side [N, J], both with their leading 1."""
+    def members(self, inputs: Inputs, read: Regressors) -> tuple[Tensor, Tensor]:
+        """What expert and network say of each candidate's logit [N, M], and the expert's standard deviation [N]."""
+        logit_N, sd_N = self.expert.score(read)
+        own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
+        columns = [logit_N + own_N]
+        if self.settings.network.steps:
+            columns.append(self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]))
+        return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt()
+
+    def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
+        """Joint draws [M, N] of the logits around those given, the same for the same weights."""
+        read = self.read(inputs)
+        centre_N, _ = self.expert.score(read)
+        drawn_MN = self.expert.sample(read, self.explore.samples, seed=int(self.updates))
+        return drawn_MN - centre_N + logit_N
+
+    def read(self, inputs: Inputs) -> Regressors:
+        """What the expert reads of the candidates."""
         context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
         item_NR = self.item_side(inputs.candidates_ND)
         similarity_NS = (self.similarities(inputs, item_NR) - self.similarity_center) / self.similarity_scale
         similarity_NS = similarity_NS.clamp(-_LARGEST, _LARGEST)
-        item_NJ = torch.cat([item_NR, similarity_NS], dim=1)
-        return _with_one(context_BI), _with_one(item_NJ)
+        return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), similarity_NS, inputs.item_N)
 
     def similarities(self, inputs: Inputs, item_NR: Tensor) -> Tensor:
         """Cosines [N, S] of each candidate to its context's text and to its user's interest; 0 where one is missing.
@@ -127,29 +175,51 @@ class Policy(nn.Module):
         similarity_RS = self.similarities(inputs, self.item_side(inputs.candidates_ND))
         self.similarity_center.copy_(similarity_RS.median(dim=0).values)
         self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
-        one, all_S = torch.ones(1), torch.ones_like(self.similarity_center)
-        context_I = torch.cat([one, self.context_side.active])
-        item_J = torch.cat([one, self.item_side.active, all_S])
-        sides = Sides(context_I, item_J, len(all_S))
+        context_I = torch.cat([torch.ones(1), self.context_side.active])
+        item_J = torch.cat([torch.ones(1), self.item_side.active])
         base_rate = (float(rows.reward_R.sum()) + 0.5) / (len(rows) + 10.0)
-        self.expert.restart(sides, base_rate)
+        self.expert.restart(Sides(context_I, item_J), base_rate)
+        self.users.restart(item_J)
+        self.network.restart(base_rate)
+        self.stack.restart()
 
     @torch.no_grad()
     def learn(self, rows: Rows) -> NDArray[np.float32]:
-        """Takes resolved rows in; returns the log loss of each before it was learned."""
+        """Takes resolved rows in; returns the probability of each reward before it was learned."""
         self.expert.settle()
-        context_RI, item_RJ = self.sides(inputs_of_rows(rows))
+        inputs, reward_R = inputs_of_rows(rows), torch.from_numpy(rows.reward_R)
+        read = self.read(inputs)
+        logit_RM, _ = self.members(inputs, read)
+        predicted_R = torch.sigmoid(self.stack(logit_RM))
+        self.stack.learn(logit_RM, reward_R)
+        own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
+        self.expert.learn(read, Targets.whole(reward_R, own_R))
+        shared_R, _ = self.expert.score(read)
+        self.users.learn(inputs.user_N, read.item_NJ, shared_R, reward_R, self.expert.clock)
+        return predicted_R.numpy()
+
+    @torch.no_grad()
+    def forget(self) -> None:
+        """Takes most of the evidence for outdated, after a change."""
+        self.expert.settle()
+        self.expert.forget(self.settings.change.keep)
+        self.expert.reread()
+
+    @torch.no_grad()
+    def step(self, rows: Rows, mask_TR: Tensor) -> bool:
+        """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
+        read = self.read(inputs_of_rows(rows))
         reward_R = torch.from_numpy(rows.reward_R)
-        logit_R = self.expert.logit(context_RI, item_RJ)
-        loss_R = nn.functional.binary_cross_entropy_with_logits(logit_R, reward_R, reduction="none")
-        self.expert.learn(context_RI, item_RJ, reward_R)
-        return loss_R.numpy()
+        return self.network.step(read.context_NI[:, 1:], read.item_NJ[:, 1:], reward_R, mask_TR)
 
     @torch.no_grad()
     def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:
         """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
-        sides = self.sides(inputs_of_rows(rows))
-        self.expert.provide(Weighted(*sides, torch.from_numpy(rows.reward_R), torch.from_numpy(weight_R)))
+        inputs = inputs_of_rows(rows)
+        read = self.read(inputs)
+        own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
+        reward_R, weight_R64 = torch.from_numpy(rows.reward_R).double(), torch.from_numpy(weight_R)
+        self.expert.provide(read, Targets(reward_R, weight_R64, own_R.double()))
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:
@@ -160,7 +230,14 @@ def inputs_of_rows(rows: Rows) -> Inputs:
 def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:
     """The columns of rows, as tensors, as decisions with one candidate each."""
     segment_R = torch.arange(len(columns["reward_R"]))
-    return Inputs(columns["context_RC"], columns["user_RU"], columns["candidate_RD"], segment_R)
+    return Inputs(
+        columns["context_RC"],
+        columns["user_RU"],
+        columns["candidate_RD"],
+        segment_R,
+        columns["item_R"],
+        columns["user_R"],
+    )
 
 
 def inputs_of_observation(observation: Observation) -> Inputs:
@@ -171,6 +248,8 @@ def inputs_of_observation(observation: Observation) -> Inputs:
         torch.from_numpy(observation.user_BU),
         torch.from_numpy(observation.candidates_ND),
         torch.from_numpy(segment_N),
+        torch.from_numpy(observation.item_N),
+        torch.from_numpy(observation.user_B[segment_N]),
     )
 
 

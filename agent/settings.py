@@ -33,26 +33,42 @@ class ExpertSettings(Section):
 
     rank: int = Field(16, ge=1, description="components of a side, at most")
     min_rank: int = Field(4, ge=1, description="components of a side, at least, where it has that many columns")
-    explained: float = Field(0.9, gt=0, le=1, description="share of variance that the components keep")
-    sd_cross: float = Field(0.7, gt=0, description="prior sd of the logit from all cross features together")
+    explained: float = Field(0.98, gt=0, le=1, description="share of variance that the components keep")
+    sd_cross: float = Field(1.5, gt=0, description="prior sd of the logit from all cross features together")
     sd_item: float = Field(0.7, gt=0, description="prior sd of the logit from the item's features")
     sd_similarity: float = Field(1.0, gt=0, description="prior sd of the logit from the cosines to text and interest")
     mean_similarity: float = Field(0.2, description="prior mean of the logit per scaled cosine")
     sd_context: float = Field(0.5, gt=0, description="prior sd of the logit from the context's features")
     sd_intercept: float = Field(2.0, gt=0, description="prior sd of the intercept")
+    sd_item_id: float = Field(0.5, gt=0, description="prior sd of an item's effect beyond its features")
+    sd_user: float = Field(0.4, gt=0, description="prior sd of the logit from a user's own weights together")
+    sd_user_intercept: float = Field(0.3, gt=0, description="prior sd of a user's own intercept")
+    max_items: int = Field(1_000_000, ge=1_024, description="items with an effect; the longest unseen go first")
+    max_users: int = Field(1_000_000, ge=1_024, description="users with weights; the longest unseen go first")
     memory_rows: float = Field(100_000, gt=0, description="rows after which evidence weighs half")
     buffer_rows: int = Field(30_000, ge=1_024, description="rows kept for a refresh of the projection")
     refresh_rows: tuple[int, ...] = Field((256, 1_024, 4_096, 16_384), description="resolved rows that start a refresh")
 
 
 class ExploreSettings(Section):
-    """How scores become a distribution. `floor` of the probability is spread evenly, whatever the strategy."""
+    """How beliefs become a distribution. `floor` of the probability is spread evenly, whatever the strategy."""
 
-    strategy: Literal["inverse_gap_weighting", "boltzmann", "epsilon_greedy"] = "inverse_gap_weighting"
+    strategy: Literal[
+        "inverse_gap_weighting", "greedy", "epsilon_greedy", "boltzmann", "linucb", "thompson", "neural_thompson"
+    ] = "inverse_gap_weighting"
     floor: float = Field(0.01, gt=0, le=1, description="share of decisions that is uniform")
-    gap_scale: float = Field(300.0, gt=0, description="inverse gap weighting: gamma = gap_scale * sqrt(rows)")
-    inverse_temperature: float = Field(3.0, ge=0, description="Boltzmann: C of exp(C * logit)")
-    epsilon: float = Field(0.05, gt=0, le=1, description="epsilon-greedy: share that is uniform")
+    gap_scale: float = Field(1_000.0, gt=0, description="inverse gap weighting: gamma = gap_scale * sqrt(rows)")
+    evaluable: float = Field(0.0, ge=0, le=1, description="inverse gap weighting: share of softmax(logit / 0.3)")
+    epsilon: float = Field(0.05, gt=0, le=1, description="epsilon-greedy: share that is uniform, at first")
+    epsilon_min: float = Field(0.01, ge=0, le=1, description="epsilon-greedy: share that stays uniform (or epsilon)")
+    epsilon_decay_rows: float = Field(10_000, gt=0, description="epsilon-greedy: rows after which epsilon is halved")
+    inverse_temperature: float | None = Field(
+        None, ge=0, description="Boltzmann: C of exp(C * log-odds); by each decision's uncertainty where not set"
+    )
+    value_rows: float = Field(1_000, gt=0, description="Boltzmann: rows from which an item's own mean weighs half")
+    bonus: float = Field(1.0, gt=0, description="LinUCB: standard deviations that the random bonus is scaled by")
+    bonus_scales: int = Field(16, ge=1, le=1_024, description="LinUCB: scales of the bonus that are counted over")
+    samples: int = Field(64, ge=1, le=4_096, description="Thompson sampling: draws from the posterior a decision")
 
 
 class DelaySettings(Section):
@@ -62,6 +78,34 @@ class DelaySettings(Section):
     max_open: int = Field(8_192, ge=2, description="open decisions that are read: half the newest, half a sample")
     min_clicks: int = Field(50, ge=1, description="closed clicks from which the distribution of delays is theirs")
     kept_clicks: int = Field(2_000, ge=1, description="closed clicks that the distribution of delays is taken from")
+
+
+class NetworkSettings(Section):
+    """The small network beside the expert, and the stack that says how much each of them counts."""
+
+    towers: int = Field(4, ge=1, description="networks whose mean counts; each sees another half of the rows")
+    hidden: int = Field(64, ge=1, description="hidden units of a tower")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, after the warm-up")
+    warm_up: int = Field(100, ge=1, description="steps over which the learning rate rises to its full value")
+    weight_decay: float = Field(0.1, ge=0, description="of AdamW")
+    largest_gradient: float = Field(1.0, gt=0, description="norm to which a larger gradient is shortened")
+    batch: int = Field(256, ge=1, description="rows of a step")
+    steps: int = Field(4, ge=0, description="steps for each 256 rows learned; 0 leaves the network out")
+    recent_rows: float = Field(8_000, gt=0, description="rows after which an older one is drawn half as often")
+    idle_weight: float = Field(0.12, ge=0, description="below this weight it takes a quarter of its steps")
+    prior_weights: tuple[float, float] = Field((0.95, 0.05), description="weights of expert and network to begin with")
+    prior_precision: float = Field(60.0, gt=0, description="of those weights")
+    stack_rows: float = Field(5_000, gt=0, description="rows after which evidence on the weights weighs half")
+
+
+class ChangeSettings(Section):
+    """How a break in what readers like is noticed, and what is forgotten then."""
+
+    ratio: float = Field(0.5, gt=0, lt=1, description="of clicks to expected clicks that is looked for")
+    threshold: float = Field(20.0, gt=0, description="log likelihood ratio at which a change is taken for real")
+    min_rows: int = Field(2_500, ge=0, description="rows before the first alarm")
+    apart_rows: int = Field(1_024, ge=0, description="rows between two alarms")
+    keep: float = Field(0.02, gt=0, le=1, description="share of the evidence that stays after an alarm")
 
 
 class AgentSettings(Section):
@@ -74,4 +118,6 @@ class AgentSettings(Section):
     expert: ExpertSettings = ExpertSettings()
     explore: ExploreSettings = ExploreSettings()
     delay: DelaySettings = DelaySettings()
+    network: NetworkSettings = NetworkSettings()
+    change: ChangeSettings = ChangeSettings()
     update_rows: int = Field(256, ge=1, description="closed outcomes that start an update")

@@ -52,7 +52,7 @@ def run_control(settings: Settings, world: WorldName, control: Control, encoder:
     """Runs a control over the whole world, in this thread."""
     agent = settings.agent
     if control.cosine:
-        greedy = ExploreSettings(strategy="epsilon_greedy", epsilon=0.01, floor=agent.explore.floor)
+        greedy = ExploreSettings(strategy="greedy", floor=agent.explore.floor)
         agent = agent.model_copy(update={"scorer": "cosine", "explore": greedy})
     agent, layout = settle(agent, encoder.dim if encoder is not None else 0, numeric)
     share = Share(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from agent.monitor import TARGETS
 from stream.join import Arrival, ClickFate
 from stream.log import INPUT_TOPICS
 
@@ -81,6 +82,22 @@ COUNTERS = {
         "uniform_reward", "Sum of their rewards, weighted as if a uniform choice had been shown."
     ),
     "uniform_weight": Counter("uniform_weight", "Sum of these weights."),
+    "propensity_decisions": Counter(
+        "propensity_decisions", "Decisions whose choice was held against its logged probabilities."
+    ),
+    "propensity_weight": Counter(
+        "propensity_weight",
+        "Sum of their importance weights, each in [0, 2], by target policy; its mean is 1 where propensities are true.",
+        "target",
+        TARGETS,
+    ),
+    "propensity_deviation": Counter(
+        "propensity_deviation", "Sum of the squared deviations of these weights from 1.", "target", TARGETS
+    ),
+    "propensity_alarms": Counter("propensity_alarms", "Days on which choices disagreed with their propensities."),
+    "rows_skipped": Counter("rows_skipped", "Training rows that are not finite, and taught nothing."),
+    "gradients_clipped": Counter("gradients_clipped", "Steps of the network whose gradient was shortened."),
+    "changes_detected": Counter("changes_detected", "Times the learner noticed that readers had changed."),
     "encoder_texts": Counter("encoder_texts", "Texts asked of the encoder, by cache.", "cache", ("hit", "miss")),
     "features_misfit": Counter(
         "features_misfit",
@@ -106,12 +123,26 @@ GAUGES = {
     "open_bytes": Gauge("open_decisions_bytes", "Memory of the open decisions and their clicks."),
     "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),
     "encoder_texts_known": Gauge("encoder_texts_known", "Embeddings in the runners' caches."),
+    "network_weight": Gauge("network_weight", "Weight of the network's logit beside the expert's.", "max"),
     "learner_rows_kept": Gauge("learner_rows_kept", "Rows that the learner keeps for a refresh.", "max"),
+    "open_rows_read": Gauge("open_rows_read", "Rows of open decisions that the deciding weights have in them.", "max"),
     "users_known": Gauge("users_known", "Users that something is settled of."),
     "queue_rows": Gauge("queue_rows", "Rows that wait in the runners for the learner."),
     "learner_rows_waiting": Gauge("learner_rows_waiting", "Rows that wait in the learner."),
     "checkpoint_age_seconds": Gauge("checkpoint_age_seconds", "Time since the newest checkpoint was gathered.", "max"),
     "learner_loss": Gauge("learner_loss", "Loss of the last update.", "max"),
+    "calibration_error": Gauge(
+        "calibration_error", "Mean distance of predicted probabilities from what came, over bins of them.", "max"
+    ),
+    "calibration_ratio": Gauge(
+        "calibration_ratio", "Rewards that came for each that was predicted, over the last rows.", "max"
+    ),
+    "normalised_entropy": Gauge(
+        "normalised_entropy", "Log loss over that of always predicting the mean reward, over the last rows.", "max"
+    ),
+    "propensity_alarm": Gauge(
+        "propensity_alarm", "1 where choices disagreed with their propensities within the day, else 0.", "max"
+    ),
     "policy_version": Gauge("policy_version", "Number n of the deciding policy's version epoch.n.", "max"),
     "policy_epoch": Gauge("policy_epoch", "Epoch of the deciding policy's version epoch.n.", "max"),
     "policy_staleness_seconds": Gauge(
@@ -123,6 +154,7 @@ DISTRIBUTIONS = {
         "decision_latency_seconds", "From reading an impression to its published recommendation."
     ),
     "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
+    "learner_provide_ms": Distribution("learner_provide_seconds", "Taking open decisions into the weights."),
     "checkpoint_gather_ms": Distribution("checkpoint_gather_seconds", "How long a checkpoint holds the learner up."),
     "checkpoint_write_ms": Distribution("checkpoint_write_seconds", "Writing a checkpoint, beside everything else."),
 }
@@ -135,4 +167,10 @@ RATIOS = {
         "uniform_weight",
     ),
     "exploration_share": ("Mean probability of not showing the greedy candidate.", "exploration", "decisions"),
+}
+# name: what it is, of each target policy
+WEIGHTS = {
+    "propensity_mean_weight": "Mean importance weight of a target policy since the day began; 1 is expected.",
+    "propensity_weight_low": "Lower bound of that mean, at all times of a day together.",
+    "propensity_weight_high": "Upper bound of that mean, at all times of a day together.",
 }

@@ -4,8 +4,9 @@ Runners count in their own processes (`stream.meter.Tally`); the driver absorbs 
 shows the sums. Histograms come as counts per bucket, so they are shown by a collector, not observed again.
 """
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from wsgiref.simple_server import WSGIServer
 
@@ -13,12 +14,15 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agent.monitor import TARGETS, PropensityMonitor
+from deploy.clocks import timer_s
 from deploy.errors import MetricsError
-from deploy.metric_names import COUNTERS, DISTRIBUTIONS, GAUGES, RATIOS, Counter, Distribution, Gauge
+from deploy.metric_names import COUNTERS, DISTRIBUTIONS, GAUGES, RATIOS, WEIGHTS, Counter, Distribution, Gauge
 from stream.meter import LATENCY_BUCKETS_MS, Histogram, Tally
 
 _PREFIX = "streambandit_"
 _NOT_NAMED = "Counted by the loop; see its code."
+_log = logging.getLogger("streambandit.metrics")
 
 
 class Metrics(Collector):
@@ -26,6 +30,7 @@ class Metrics(Collector):
 
     Args:
         registry: where the endpoint looks; one of its own without.
+        timer: seconds from an arbitrary start; tells when the propensities' monitor begins a new day.
 
     >>> metrics = Metrics()
     >>> metrics.absorb(Tally(counters={("decisions", ""): 3.0}), source="runner-0")
@@ -33,11 +38,12 @@ class Metrics(Collector):
     3.0
     """
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None, timer: Callable[[], float] = timer_s) -> None:
         self.registry = registry or CollectorRegistry()
         self._lock = threading.Lock()
         self._sums = Tally()
         self._levels: dict[str, dict[str, float]] = {}
+        self._monitor, self._timer = PropensityMonitor(), timer
         self._server: WSGIServer | None = None
         self.registry.register(self)
 
@@ -51,6 +57,9 @@ class Metrics(Collector):
         with self._lock:
             self._sums.merge(tally)
             self._levels.setdefault(source, {}).update(tally.levels)
+            if self._monitor.absorb(tally, self._timer()):
+                self._sums.count("propensity_alarms")
+                _log.error("choices must follow the logged propensities; got mean weights %s", _told(self._monitor))
 
     def policy(self, version: str) -> None:
         """Notes the version `epoch.n` that decides now."""
@@ -91,9 +100,12 @@ class Metrics(Collector):
             sums = Tally()
             sums.merge(self._sums)
             levels = [dict(found) for found in self._levels.values()]
+            levels.append({"propensity_alarm": float(self._monitor.alarmed)})
+            weights = list(_weights(self._monitor))
         yield from _counters(sums)
         yield from _ratios(sums)
         yield from _gauges(levels)
+        yield from weights
         for name in sorted({*DISTRIBUTIONS, *sums.histograms}):
             shown = DISTRIBUTIONS.get(name) or Distribution(name.removesuffix("_ms") + "_seconds", _NOT_NAMED)
             yield _histogram(shown, sums.histograms.get(name, Histogram()))
@@ -131,6 +143,20 @@ def _gauges(levels: list[dict[str, float]]) -> Iterator[Metric]:
         if values:
             family.add_metric([], shown.together(values))
         yield family
+
+
+def _weights(monitor: PropensityMonitor) -> Iterator[Metric]:
+    found = {target: (sums.mean, *monitor.interval(target)) for target, sums in monitor.sums.items() if sums.count}
+    for place, (name, about) in enumerate(WEIGHTS.items()):
+        family = GaugeMetricFamily(_PREFIX + name, about, labels=["target"])
+        for target, values in found.items():
+            family.add_metric([target], values[place])
+        yield family
+
+
+def _told(monitor: PropensityMonitor) -> str:
+    found = ((target, monitor.sums[target].mean, monitor.interval(target)) for target in TARGETS)
+    return ", ".join(f"{target} {mean:.4f} in [{low:.4f}, {high:.4f}]" for target, mean, (low, high) in found)
 
 
 def _histogram(shown: Distribution, histogram: Histogram) -> Metric:

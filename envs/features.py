@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from envs.errors import FeatureError
+from envs.keys import keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
 from envs.protocols import Encoder, Floats, Interests
 from envs.rows import Rows
@@ -116,6 +117,8 @@ class Featurizer:
             user_BU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
             candidates_ND=candidates_ND,
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
+            item_N=keys_of(c.item_id for impression in impressions for c in impression.candidates),
+            user_B=keys_of(user for _, user in users),
             knew=knew,
         )
 
@@ -134,6 +137,8 @@ class Featurizer:
             context_RC=self._contexts([outcome.impression.context for outcome, _ in slots]),
             user_RU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
             candidate_RD=self._candidates(shown),
+            item_R=keys_of(candidate.item_id for candidate in shown),
+            user_R=keys_of(outcome.impression.user_id for outcome, _ in slots),
             reward_R=np.array([outcome.rewards[index] for outcome, index in slots], dtype=np.float32),
             propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
         )

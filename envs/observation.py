@@ -21,6 +21,8 @@ class Observation:
         user_BU: user vectors: interest, then scalars (see `user_vector`).
         candidates_ND: candidate vectors of all impressions, one after the other.
         counts_B: how many of the N candidates belong to each impression.
+        item_N: key of each candidate's item, see `envs.keys`.
+        user_B: key of each impression's user.
         knew: what was read of each user, for the decision's record.
     """
 
@@ -28,6 +30,8 @@ class Observation:
     user_BU: Floats
     candidates_ND: Floats
     counts_B: NDArray[np.int64]
+    item_N: NDArray[np.int64]
+    user_B: NDArray[np.int64]
     knew: tuple[Knew, ...]
 
     @property

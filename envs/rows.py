@@ -18,6 +18,8 @@ class Rows:
         context_RC: context vectors at decision time.
         user_RU: user vectors at decision time, as logged.
         candidate_RD: vectors of the shown items.
+        item_R: key of each shown item, see `envs.keys`.
+        user_R: key of each row's user.
         reward_R: rewards in [0, 1].
         propensity_R: propensities of the shown items; NaN where unknown.
 
@@ -28,6 +30,8 @@ class Rows:
     context_RC: Floats
     user_RU: Floats
     candidate_RD: Floats
+    item_R: NDArray[np.int64]
+    user_R: NDArray[np.int64]
     reward_R: Floats
     propensity_R: NDArray[np.float64]
 

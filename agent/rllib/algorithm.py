@@ -11,17 +11,18 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from agent.checkpoint import Checkpoint
 from agent.errors import AgentError, EncoderError
 from agent.history import History
-from agent.learned import Learned
+from agent.learned import Learned, places_of
 from agent.learning import Learning
 from agent.ledger import Ledger
 from agent.resolved import Resolved
 from agent.rllib.config import BanditConfig
+from agent.rllib.learner import BanditLearner
+from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
 from stream.errors import StreamError
 from stream.meter import Tally
 
-_LONGEST_WAIT_S = 0.25
 _UPDATES_A_STEP = 4
 _FETCH_OUTCOMES = 1_024
 _RETRY_S = 1.0
@@ -30,6 +31,8 @@ _WIND_DOWN_S = 5.0
 _POSITIONS = "positions"
 _LEARNED = "learned"
 _LEARNER = -1
+_COUNTED = {"rows_skipped": "skipped", "gradients_clipped": "clipped", "changes_detected": "changed"}
+_MEASURES = ("loss", "rows", "refreshed", "network_weight", *_COUNTED.values())
 _log = logging.getLogger("streambandit.learner")
 
 
@@ -37,6 +40,7 @@ class BanditAlgorithm(Algorithm):
     """Ties runners and learner. One training step: drain, up to four updates, one hand-out of weights.
 
     An update takes `update_rows` resolved rows, or what there is after 250 ms; the rows of one outcome stay together.
+    The weights that go out have the runners' open decisions in them as well; what is learned and saved has not.
     The state that a restart needs is `checkpoint` and `restore`. RLlib's own `save_to_path` and `restore_from_path`
     work as well, but reading what they wrote UNPICKLES it, which runs whatever code a forged file holds: use them
     only for files that nobody else could have written.
@@ -44,7 +48,7 @@ class BanditAlgorithm(Algorithm):
     Attributes:
         worlds: what each runner's world says of itself, by the runner's index.
         ended: indices of the runners from which nothing more will come.
-        learner_metrics: of the last update: loss, rows, refreshed.
+        learner_metrics: of the last update, as `Learning.learn` returns them, and the rows `skipped`.
         encoder_actors: handles that keep the encoders alive as long as this.
         history: the log, as the driver reads it; None where it lives in the runners' processes.
         ledger: what was handed over, and what of it is learned.
@@ -64,7 +68,7 @@ class BanditAlgorithm(Algorithm):
 
     def setup(self, config: BanditConfig) -> None:
         """Builds runners and learner."""
-        self.worlds, self.ended, self.learner_metrics = {}, set(), {"loss": 0.0, "rows": 0.0, "refreshed": 0.0}
+        self.worlds, self.ended, self.learner_metrics = {}, set(), dict.fromkeys(_MEASURES, 0.0)
         self.runner_version, self.encoder_actors = "0.0", []
         self._tallies: dict[int, Tally] = defaultdict(Tally)
         self._refetch = Refetch(config, self._tallies[_LEARNER])
@@ -74,11 +78,12 @@ class BanditAlgorithm(Algorithm):
         self._retry_s = float("-inf")
         super().setup(config)
         self._updated_s = self._now()
+        self._provisional = Provisional(self.learning, self._now, self._tallies[_LEARNER])
 
     @property
     def learning(self) -> Learning:
         """The learner's state beside RLlib's."""
-        learning: Learning = self.learner_group._learner.learning_of(DEFAULT_MODULE_ID)
+        learning: Learning = self._learner.learning_of(DEFAULT_MODULE_ID)
         return learning
 
     @property
@@ -98,7 +103,8 @@ class BanditAlgorithm(Algorithm):
     def training_step(self) -> None:
         """Drains the runners; reads from the log what they did not hand over; learns what is due; hands out weights."""
         self._drain()
-        if self.learn_due(less=self._all_ended()):
+        updates = self.learn_due(less=self._all_ended())
+        if self._provisional.due(learned=updates > 0):
             self.hand_out_weights()
 
     def learn_due(self, *, less: bool) -> int:
@@ -110,7 +116,7 @@ class BanditAlgorithm(Algorithm):
         self._fill()
         updates = 0
         while updates < _UPDATES_A_STEP:
-            waited = self._now() - self._updated_s >= _LONGEST_WAIT_S
+            waited = self._now() - self._updated_s >= LONGEST_WAIT_S
             resolved = self.ledger.take(self.config.agent.update_rows, less=less or waited)
             if resolved is None:
                 break
@@ -120,7 +126,8 @@ class BanditAlgorithm(Algorithm):
         return updates
 
     def hand_out_weights(self) -> None:
-        """Gives the learner's weights to every runner."""
+        """Gives the learner's weights to every runner, with what is open now in them."""
+        self._provisional.provide(self.ledger.positions)
         self.env_runner_group.sync_weights(
             from_worker_or_learner_group=self.learner_group, timeout_seconds=_SYNC_S, inference_only=True
         )
@@ -147,7 +154,8 @@ class BanditAlgorithm(Algorithm):
         self._winding_down = True
 
     def checkpoint(self) -> Checkpoint:
-        """Settled state as it is between two updates."""
+        """Settled state as it is between two updates; runners keep what they have."""
+        self.learning.provide(None)
         return Checkpoint.of(self.learning, self.ledger.positions, self.ledger.learned, self._refetch.encoder_version)
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -156,6 +164,7 @@ class BanditAlgorithm(Algorithm):
         Raises:
             CheckpointError: it is of other settings.
         """
+        self.learning.provide(None)
         checkpoint.restore_into(self.learning, self._refetch.encoder_version)
         self.ledger.restore(checkpoint.state.positions, checkpoint.state.learned)
 
@@ -163,6 +172,7 @@ class BanditAlgorithm(Algorithm):
         """RLlib's, with a count: runners that died and are back, with the weights of now."""
         restored: list[int] = super().restore_env_runners(env_runner_group)
         for index in restored:
+            self._provisional.evidence.forget(index)
             self._tallies[_LEARNER].count("runner_restarts")
             _log.warning("runner %d died and is back", index)
         return restored
@@ -186,6 +196,11 @@ class BanditAlgorithm(Algorithm):
         positions = {int(number): offset for number, offset in state.get(_POSITIONS, {}).items()}
         self.ledger.restore(positions, state.get(_LEARNED, Learned()))
 
+    @property
+    def _learner(self) -> BanditLearner:
+        learner: BanditLearner = self.learner_group._learner
+        return learner
+
     def _now(self) -> float:
         if self.config.timer is None:
             raise AgentError("BanditConfig.streaming must be called; got no timer")
@@ -199,7 +214,7 @@ class BanditAlgorithm(Algorithm):
         room = max(self.config.queue_rows - self.ledger.rows, 0) // max(len(runners), 1)
         results = self.env_runner_group.foreach_env_runner(
             "sample",
-            kwargs={"room": room, "wind_down": self._winding_down},
+            kwargs={"room": room, "wind_down": self._winding_down, "looked": self._provisional.looked()},
             local_env_runner=self.config.num_env_runners == 0,
             remote_worker_ids=runners,
             timeout_seconds=_WIND_DOWN_S if self._winding_down else self.config.sample_timeout_s,
@@ -216,6 +231,7 @@ class BanditAlgorithm(Algorithm):
             self.worlds[report.index] = handover.world
         self.runner_version = report.version
         self.ledger.receive(handover.resolved, handover.spans)
+        self._provisional.receive(report, self.ledger.positions)
         if report.failure is not None:
             raise AgentError(f"runner {report.index} must go on deciding; got {report.failure}")
         if report.ended:
@@ -235,6 +251,8 @@ class BanditAlgorithm(Algorithm):
     def _update(self, resolved: Resolved) -> None:
         started_s = self._now()
         batch = SampleBatch(resolved.rows.columns())
+        delays = self._provisional.delays.take(places_of(*resolved.places()))
+        self._learner.tell_delays(DEFAULT_MODULE_ID, delays)
         result = self.learner_group.update(batch=MultiAgentBatch({DEFAULT_MODULE_ID: batch}, len(resolved)))
         self.ledger.learnt(resolved)
         learned = result[0][DEFAULT_MODULE_ID]
@@ -246,6 +264,14 @@ class BanditAlgorithm(Algorithm):
         self._tallies[_LEARNER].observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
         self._tallies[_LEARNER].level("learner_loss", self.learner_metrics["loss"])
         self._tallies[_LEARNER].level("learner_rows_kept", len(self.learning))
+        self._tallies[_LEARNER].level("network_weight", self.learner_metrics["network_weight"])
+        for name, learned in _COUNTED.items():
+            if self.learner_metrics[learned]:
+                self._tallies[_LEARNER].count(name, int(self.learner_metrics[learned]))
+        for name, value in self.learning.calibration.measures().items():
+            self._tallies[_LEARNER].level(name, value)
+        if self.learner_metrics["changed"]:
+            _log.warning("readers changed: most of what %d rows taught is forgotten", self.learner_metrics["rows"])
 
     def _indices(self) -> range:
         return range(1, int(self.config.num_env_runners) + 1)

@@ -2,9 +2,13 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.click_delays import ClickDelay
+from agent.open_evidence import Mark
+from agent.open_look import OpenLook
 from agent.resolved import Resolved, Span
 from stream.meter import Tally
 
@@ -18,12 +22,18 @@ class Handover:
         spans: the stretches of the topic of outcomes that are covered by this.
         tally: everything counted.
         world: what the world in this process says of itself.
+        clicks: how long the clicks on what closed took.
+        marks: how far each partition had closed with this.
+        look: what was open after this; None where nobody asked. Of several the newest counts.
     """
 
     resolved: Resolved | None = None
     spans: tuple[Span, ...] = ()
     tally: Tally = field(default_factory=Tally)
     world: dict[str, Any] = field(default_factory=dict)
+    clicks: tuple[ClickDelay, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    look: OpenLook | None = None
 
     @property
     def rows(self) -> int:
@@ -42,7 +52,15 @@ class Handover:
             spans=tuple(span for part in parts for span in part.spans),
             tally=tally,
             world=next((part.world for part in reversed(parts) if part.world), {}),
+            clicks=tuple(click for part in parts for click in part.clicks),
+            marks=_last_of_each(mark for part in parts for mark in part.marks),
+            look=next((part.look for part in reversed(parts) if part.look is not None), None),
         )
+
+
+def _last_of_each(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Of marks at the same end of the same partition the last, so that joined counts do not grow."""
+    return tuple({(mark.partition, mark.stop): mark for mark in marks}.values())
 
 
 class HandoverQueue:

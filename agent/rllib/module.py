@@ -11,14 +11,14 @@ from agent.settings import AgentSettings, ExploreSettings
 from envs.features import Layout
 from envs.observation import Observation
 
-LOGIT, SD, INPUTS, COUNTS = "logit", "sd", "inputs", "counts"
+LOGIT, SD, INPUTS = "logit", "sd", "inputs"
 
 
 class BanditModule(TorchRLModule):
     """Scores candidates. Its model config holds the agent's settings and the layout of features, as plain data.
 
-    Forward passes for deciding take `inputs` (see `Inputs`) and `counts` (candidates of each decision) and return
-    `logit` and `sd` [N]; the one for training takes the columns of `Rows` and returns the `logit` [R] of the shown.
+    Forward passes for deciding take `inputs` (see `Inputs`) and return `logit` and `sd` [N]; the one for training takes
+    the columns of `Rows` and returns the `logit` [R] of the shown.
     """
 
     def setup(self) -> None:
@@ -27,15 +27,14 @@ class BanditModule(TorchRLModule):
         self.policy = Policy(settings, Layout(**self.model_config["layout"]))
 
     def _forward_inference(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
-        logit_N, sd_N = self.policy.score(batch[INPUTS], batch[COUNTS])
+        logit_N, sd_N = self.policy.score(batch[INPUTS])
         return {LOGIT: logit_N, SD: sd_N}
 
     def _forward_exploration(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
         return self._forward_inference(batch)
 
     def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
-        context_RI, item_RJ = self.policy.sides(inputs_of_columns(batch))
-        return {LOGIT: self.policy.expert.logit(context_RI, item_RJ)}
+        return {LOGIT: self.policy.score(inputs_of_columns(batch))[0]}
 
     @property
     def version(self) -> str:
@@ -50,8 +49,6 @@ class BanditModule(TorchRLModule):
     @torch.no_grad()
     def believe(self, observation: Observation) -> Belief:
         """What the policy believes of the candidates, through RLlib's own forward pass."""
-        batch = {INPUTS: inputs_of_observation(observation), COUNTS: observation.counts_B.tolist()}
-        out = self.forward_exploration(batch)
-        return Belief(
-            out[LOGIT].double().numpy(), out[SD].double().numpy(), observation.counts_B, int(self.policy.rows)
-        )
+        inputs = inputs_of_observation(observation)
+        out = self.forward_exploration({INPUTS: inputs})
+        return self.policy.belief(inputs, observation.counts_B, out[LOGIT], out[SD])

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ray
@@ -14,8 +15,11 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 from agent.deciding import DecidingLoop
 from agent.errors import AgentError, EncoderError
-from agent.resolved import Resolved
+from agent.open_evidence import Mark
+from agent.open_look import OpenLook
+from agent.resolved import Resolved, Span
 from agent.rllib.handover import Handover, HandoverQueue
+from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
 from agent.user_snapshots import UserStores
@@ -42,6 +46,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self.module: Any = None
         self._session: Session | None = None
         self._loop: DecidingLoop | None = None
+        self._feed: OpenFeed | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._winding_down = threading.Event()
@@ -77,22 +82,33 @@ class StreamRunner(EnvRunner, Checkpointable):
             meter=self.meter,
         )
         self._session = config.open_session(share)
-        self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending)
+        settings = share_of(config.agent.delay, config.num_env_runners)
+        self._feed = open_feed(self._session, settings, config.run_seed)
+        book = self._feed.book if self._feed is not None else None
+        self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book)
         self._swapped_s = self._handed_s = self._now()
 
-    def sample(self, room: int = 1_000_000, *, wind_down: bool = False, **_: Any) -> RunnerReport:
+    def sample(
+        self, room: int = 1_000_000, *, wind_down: bool = False, looked: Mapping[int, int] | None = None, **_: Any
+    ) -> RunnerReport:
         """What closed since the last call, with everything counted; the first call starts the decisions.
 
         Args:
             room: rows that the driver can take now, about; counts come without.
             wind_down: end after the micro-batch at hand; what is open stays open in the log.
+            looked: the last look at open decisions that the driver has of each runner; it comes with this call or a
+                later one. None asks for none.
         """
+        if looked is not None and self._feed is not None:
+            self._feed.ask(looked.get(self.worker_index, 0))
         if wind_down:
             self._winding_down.set()
         if self._thread is None and self._failure is None and not self._over():
             self._start()
         ended = not self._retrying() and (self._thread is None or not self._thread.is_alive())
         handover = Handover.joined(self._queue.take(room, 0.0 if ended else _WAIT_S))
+        if handover.look is not None and self._feed is not None:
+            self._feed.taken()
         return RunnerReport(
             index=self.worker_index,
             handover=handover,
@@ -135,7 +151,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         if COMPONENT_RL_MODULE not in state:
             return
         seq_no = state.get(WEIGHTS_SEQ_NO, 0)
-        if seq_no and seq_no <= self._seq_no:
+        if seq_no and seq_no < self._seq_no:  # with the same number come the same updates, and what is open since
             return
         weights = state[COMPONENT_RL_MODULE]
         if isinstance(weights, ray.ObjectRef):
@@ -215,20 +231,33 @@ class StreamRunner(EnvRunner, Checkpointable):
             _log.warning("the batch at hand starts again: %s", error)
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
-        if resolved is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
-            self._hand_over(resolved)
+        look = self._feed.look() if self._feed is not None else None
+        if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
+            self._hand_over(resolved, look)
 
-    def _hand_over(self, resolved: Resolved | None) -> None:
+    def _hand_over(self, resolved: Resolved | None, look: OpenLook | None = None) -> None:
         self._handed_s = self._now()
         self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
         world = self._session.world() if self._session is not None else {}
         spans = self._loop.take_spans() if self._loop is not None else ()
-        handover = Handover(resolved, spans, self.meter.take(), world)
+        clicks = self._loop.take_clicks() if self._loop is not None else ()
+        handover = Handover(resolved, spans, self.meter.take(), world, clicks, self._marks(spans), look)
         while not self._stopping.is_set():
             if self._queue.put(handover, _WAIT_S):
                 self.meter.level("queue_rows", self._queue.rows)
                 return
             self.meter.count("queue_full")  # back-pressure: outcomes are committed, so waiting loses nothing
+
+    def _marks(self, spans: Iterable[Span]) -> tuple[Mark, ...]:
+        """How far the partitions of spans had closed where these end; the core has done nothing since."""
+        if self._session is None or self._feed is None:
+            return ()
+        joins = self._session.core.joins()
+        return tuple(
+            Mark(span.partition, span.stop, joins[span.partition].closed_ms)
+            for span in spans
+            if span.partition in joins
+        )
 
     def _now(self) -> float:
         return self._session.timer() if self._session is not None else 0.0

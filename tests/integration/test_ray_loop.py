@@ -22,18 +22,19 @@ BLOCKED_S = 5.0
 FILTERS = ["ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning", "ignore::FutureWarning"]
 
 
-def settings(impressions: int) -> Settings:
+def settings(impressions: int, *, open_decisions: bool = True) -> Settings:
     return Settings(
         world={"impressions": impressions},
         readers={"features": "numeric"},
-        agent={"features": {"text": "off"}},
+        agent={"features": {"text": "off"}, "delay": {"open_decisions": open_decisions}},
         metrics={"enabled": False},
     )
 
 
 @pytest.fixture
-def algorithm() -> Iterator[BanditAlgorithm]:
-    built = build(settings(10_000_000), MemorySession(settings(10_000_000)), numeric=13)
+def algorithm(request: pytest.FixtureRequest) -> Iterator[BanditAlgorithm]:
+    chosen = settings(10_000_000, open_decisions=getattr(request, "param", True))
+    built = build(chosen, MemorySession(chosen), numeric=13)
     yield built
     built.stop()
 
@@ -108,6 +109,7 @@ def test_a_blocked_learner_does_not_slow_decisions(
         run.step()
 
 
+@pytest.mark.parametrize("algorithm", [False], indirect=True, ids=["closed"])  # else what decides has more in it
 @pytest.mark.filterwarnings(*FILTERS)
 def test_the_state_that_decides_is_the_one_in_the_checkpoint(algorithm: BanditAlgorithm, tmp_path) -> None:
     run = Run(algorithm)
@@ -121,7 +123,8 @@ def test_the_state_that_decides_is_the_one_in_the_checkpoint(algorithm: BanditAl
     learned = algorithm.learner_group.get_state()["learner"]["rl_module"][DEFAULT_MODULE_ID]
     positions = algorithm.get_state()["positions"]
 
-    restored = build(settings(1_000), MemorySession(settings(1_000)), numeric=13)
+    fewer = settings(1_000, open_decisions=False)
+    restored = build(fewer, MemorySession(fewer), numeric=13)
     try:
         restored.restore_from_path(path)
         again = restored.learner_group.get_state()["learner"]["rl_module"][DEFAULT_MODULE_ID]

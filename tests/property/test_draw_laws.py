@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from agent.draw import draw_slate, split, uniform
+from agent.draw import draw_slate, draw_slates, padded, split, uniform
 
 LAW = settings(deadline=None)  # a busy machine breaks no law
 
@@ -49,6 +49,16 @@ def test_the_slate_is_a_function_of_probabilities_and_seed_and_leaves_its_input_
 def test_a_shorter_slate_is_the_start_of_a_longer_one(shares_K, seed, data):
     short, long = sorted(data.draw(st.lists(st.integers(1, len(shares_K)), min_size=2, max_size=2)))
     assert draw_slate(shares_K, short, seed)[0] == draw_slate(shares_K, long, seed)[0][:short]
+
+
+@LAW
+@given(st.lists(st.tuples(shares, seeds), max_size=6), st.data())
+def test_a_slate_does_not_depend_on_the_batch_it_is_drawn_in(decisions, data):
+    shares_B = [shares_K for shares_K, _ in decisions]
+    slots_B = [data.draw(st.integers(1, len(shares_K))) for shares_K in shares_B]
+    together_N, counts_B = np.concatenate([*shares_B, np.zeros(0)]), [len(shares_K) for shares_K in shares_B]
+    drawn = draw_slates(together_N, counts_B, slots_B, [seed for _, seed in decisions])
+    assert drawn == [draw_slate(one, L, seed) for (one, seed), L in zip(decisions, slots_B, strict=True)]
 
 
 @LAW
@@ -107,3 +117,7 @@ def test_ragged_values_are_cut_by_their_counts(counts):
     parts = split(np.arange(sum(counts), dtype=float), counts)
     assert [len(part) for part in parts] == counts
     assert np.concatenate(parts).tolist() == list(range(sum(counts)))
+    rows_BK = padded(np.arange(sum(counts), dtype=float), counts)
+    assert rows_BK.shape == (len(counts), max(counts))
+    for row_K, part in zip(rows_BK, parts, strict=True):
+        assert row_K.tolist() == part.tolist() + [0.0] * (max(counts) - len(part))

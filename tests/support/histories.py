@@ -56,7 +56,8 @@ def resolved(*places):
     offset_R = np.repeat([offset for _, offset in places], SLOTS).astype(np.int64)
     one_R1 = np.zeros((len(offset_R), 1), np.float32)
     reward_R = np.zeros(len(offset_R), np.float32)
-    rows = Rows(one_R1, one_R1, one_R1, reward_R, np.full(len(offset_R), 0.5))
+    key_R = np.zeros(len(offset_R), np.int64)
+    rows = Rows(one_R1, one_R1, one_R1, key_R, key_R, reward_R, np.full(len(offset_R), 0.5))
     return Resolved(rows, partition_R, offset_R)
 
 

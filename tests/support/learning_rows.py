@@ -17,6 +17,8 @@ def rows(seed, count, reward=None):
         context_RC=random.normal(size=(count, LAYOUT.context_total)).astype(np.float32),
         user_RU=random.normal(size=(count, LAYOUT.user_total)).astype(np.float32),
         candidate_RD=candidate_RD,
+        item_R=random.integers(0, 40, count),
+        user_R=random.integers(0, 1_000, count),
         reward_R=drawn if reward is None else np.array(reward, dtype=np.float32),
         propensity_R=np.full(count, 0.25),
     )

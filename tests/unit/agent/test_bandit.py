@@ -79,7 +79,7 @@ def test_every_slot_is_a_row_and_every_call_a_version(form):
     agent = agent_of(form)
     for version, count in enumerate((3, 5), start=1):
         found = agent.learn(outcomes_of(agent, [impression(form, number, slots=2) for number in range(count)]))
-        assert found.keys() == {"loss", "rows", "refreshed"}
+        assert found.keys() == {"loss", "rows", "refreshed", "changed", "network_weight", "clipped"}
         (shown,) = agent.decide([impression(form, 99)])
         assert shown.policy_version == f"0.{version}"
     assert found["rows"] == 2 * (3 + 5)

@@ -31,6 +31,8 @@ def rows(seed, count=100):
         context_RC=random.normal(size=(count, 3)).astype(np.float32),
         user_RU=random.normal(size=(count, 4 + USER_SCALARS)).astype(np.float32),
         candidate_RD=random.normal(size=(count, 4)).astype(np.float32),
+        item_R=np.arange(count) % 20,
+        user_R=np.arange(count),
         reward_R=(random.random(count) < 0.3).astype(np.float32),
         propensity_R=np.where(random.random(count) < 0.1, np.nan, 0.5),
     )
@@ -87,6 +89,8 @@ def test_scalars_stay_scalars():
         ({"expert": {"rank": 5}}, "agent.expert.rank: 16 there, 5 here"),
         ({"scorer": "cosine"}, "agent.scorer: 'expert' there, 'cosine' here"),
         ({"layout": Layout(text=0, context=2, candidate=4)}, "layout.context: 3 there, 2 here"),
+        ({"update_rows": 128}, "agent.update_rows: 256 there, 128 here"),
+        ({"delay": {"kept_clicks": 7}}, "agent.delay.kept_clicks: 2000 there, 7 here"),
     ],
 )
 def test_of_other_settings_it_says_what_differs_and_changes_nothing(other, named):

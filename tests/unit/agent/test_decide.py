@@ -10,7 +10,7 @@ from agent.settings import ExploreSettings
 from stream.events import Candidate, Impression
 from stream.identity import decision_id, decision_seed
 
-EXPLORE = ExploreSettings(strategy="boltzmann", floor=0.1)
+EXPLORE = ExploreSettings(gap_scale=1.0, floor=0.1)
 
 
 def impression(name, items, slots=1):
@@ -49,7 +49,9 @@ def test_a_slate_can_be_drawn_again_from_the_record():
 
 
 def test_decisions_say_by_what_they_were_taken():
-    assert {(decision.strategy, decision.policy_version) for decision in decided()} == {("boltzmann", "2.9")}
+    assert {(decision.strategy, decision.policy_version) for decision in decided()} == {
+        ("inverse_gap_weighting", "2.9")
+    }
 
 
 def test_the_same_run_decides_the_same_and_another_one_draws_anew():

@@ -4,6 +4,8 @@ import threading
 
 from support.histories import handed
 
+from agent.click_delays import ClickDelay
+from agent.open_evidence import Mark
 from agent.rllib.handover import Handover, HandoverQueue
 from stream.meter import Tally
 
@@ -70,3 +72,24 @@ def test_a_driver_with_room_for_some_gets_some():
         queue.put(part(0, start, start + 4), 0.0)
     assert [each.rows for each in queue.take(8, 0.0)] == [4, 4]
     assert queue.rows == 4
+
+
+def test_of_looks_the_newest_arrives_and_they_take_no_room():
+    queue = HandoverQueue(limit_rows=4)
+    queue.put(part(0, 0, 3), 0.0)
+    for number in range(3):
+        assert queue.put(Handover(look=number), 0.0)
+    assert queue.put(counts(1.0), 0.0)
+    (only,) = queue.take(100, 0.0)
+    assert (only.rows, only.look) == (4, 2)
+
+
+def test_delays_and_marks_arrive_in_order_and_marks_do_not_pile_up():
+    delays = [ClickDelay(0, offset, 5.0, 9.0) for offset in (2, 4)]
+    parts = [
+        Handover(clicks=(delay,), marks=(Mark(0, 3, closed_ms), Mark(1, 8, 1)))
+        for closed_ms, delay in enumerate(delays)
+    ]
+    joined = Handover.joined([*parts, Handover(marks=(Mark(0, 5, 7),))])
+    assert joined.clicks == tuple(delays)
+    assert joined.marks == (Mark(0, 3, 1), Mark(1, 8, 1), Mark(0, 5, 7))

@@ -30,6 +30,8 @@ def rows(seed, count, scale=1.0):
         context_RC=random.normal(size=(count, LAYOUT.context_total)).astype(np.float32),
         user_RU=random.normal(size=(count, LAYOUT.user_total)).astype(np.float32),
         candidate_RD=scale * candidate_RD,
+        item_R=np.arange(count) % 20,
+        user_R=np.arange(count),
         reward_R=(random.random(count) < 1 / (1 + np.exp(1 - 2 * candidate_RD[:, 0]))).astype(np.float32),
         propensity_R=np.full(count, 0.25),
     )
@@ -47,7 +49,7 @@ def same(one, other):
 def test_until_enough_rows_came_they_are_kept_and_nothing_is_learned():
     learner = learning()
     metrics = learner.learn(rows(0, 63))
-    assert metrics == {"loss": 0.0, "rows": 63.0, "refreshed": 0.0}
+    assert (metrics["loss"], metrics["rows"], metrics["refreshed"], metrics["changed"]) == (0.0, 63.0, 0.0, 0.0)
     assert not learner.fitted
     assert same(state_of(learner.policy.expert), state_of(learning().policy.expert))
 
@@ -69,8 +71,9 @@ def test_each_row_is_learned_once_and_its_loss_is_of_before():
     learner = learning(refresh_rows=(64,))
     learner.learn(rows(0, 64))
     direct = deepcopy(learner.policy)
-    loss_R = direct.learn(rows(1, 30))
-    assert learner.learn(rows(1, 30))["loss"] == pytest.approx(float(loss_R.mean()))
+    predicted_R, reward_R = direct.learn(rows(1, 30)), rows(1, 30).reward_R
+    loss_R = -np.log(np.where(reward_R > 0, predicted_R, 1 - predicted_R))
+    assert learner.learn(rows(1, 30))["loss"] == pytest.approx(float(loss_R.mean()), rel=1e-5)
     assert same(state_of(direct.expert), state_of(learner.policy.expert))
 
 
@@ -84,7 +87,9 @@ def test_counts_say_how_many_rows_and_which_version():
 def judged_by(learner, loss):
     """Lets the live policy have had this loss on every row that is kept."""
     state = learner.get_state()
-    learner.set_state(state | {"loss_R": np.full_like(state["loss_R"], loss)} if state else {})
+    if state:
+        predicted_R = np.where(state["reward_R"] > 0, np.exp(-loss), 1 - np.exp(-loss)).astype(np.float32)
+        learner.set_state(state | {"predicted_R": predicted_R})
 
 
 @pytest.mark.parametrize(
@@ -183,6 +188,50 @@ def test_learning_lowers_the_loss():
     assert np.mean(losses[-5:]) < best + 0.4 * (never - best)
 
 
+# Changes
+
+
+def turned(seed, count):
+    """Rows of readers who now like what they disliked."""
+    return replace(rows(seed, count), candidate_RD=-rows(seed, count).candidate_RD)
+
+
+def shown(learner, seed, made):
+    """The half of 512 rows that the policy takes for the better ones, as if it had shown them."""
+    found = made(seed, 512)
+    better_R = np.argsort(-learner.policy.score(inputs_of_rows(found))[0].numpy(), kind="stable")[:256]
+    return found.where(np.isin(np.arange(512), better_R))
+
+
+def test_after_a_break_what_was_learned_before_is_forgotten_and_what_came_since_is_not():
+    learner = learning(refresh_rows=(256,))
+    learner.learn(rows(0, 256))
+    before = [learner.learn(shown(learner, seed, rows))["changed"] for seed in range(1, 20)]
+    after = [learner.learn(shown(learner, seed, turned))["changed"] for seed in range(20, 30)]
+    assert sum(before) == 0.0
+    assert after[:4].count(1.0) == 1
+    assert int(learner.policy.change.count) == sum(after)
+    marks = learner.get_state()["changed_R"]
+    assert marks[: 19 * 256].max() == 0  # before the break
+    assert marks[-256 * 6 :].min() == 1
+    fresh = turned(99, 2_000)
+    told = learner.policy.score(inputs_of_rows(fresh))[0].numpy()
+    assert np.corrcoef(told, fresh.candidate_RD[:, 0])[0, 1] < -0.8  # they like the opposite, and it knows
+
+
+def test_an_alarm_after_which_forgetting_would_not_help_forgets_nothing():
+    learner = learning(refresh_rows=(256,))
+    for seed in range(20):
+        learner.learn(rows(seed, 256))
+    learner.policy.change.sum.fill_(1e6)
+    kept = deepcopy(learner)
+    kept.policy.change.last.fill_(1 << 40)  # no alarm here
+    assert learner.learn(rows(50, 256))["changed"] == 0.0
+    kept.learn(rows(50, 256))
+    assert int(learner.policy.change.last) == int(learner.policy.rows)  # it was raised, and tried
+    assert same(state_of(learner.policy.expert), state_of(kept.policy.expert))
+
+
 # Open rows
 
 
@@ -193,7 +242,7 @@ def open_rows(seed, count, age_ms=500.0, clicked=False):
 
 def logits(learner):
     inputs = inputs_of_rows(rows(77, 5))
-    return learner.policy.score(inputs, [1] * 5)[0].numpy()
+    return learner.policy.score(inputs)[0].numpy()
 
 
 def test_open_rows_without_a_click_lower_the_scores_the_more_the_older_they_are_and_clicked_ones_raise_them():

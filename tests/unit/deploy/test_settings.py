@@ -44,7 +44,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
     monkeypatch.setenv("STREAMBANDIT_AGENT__EXPLORE__FLOOR", "0.2")
     monkeypatch.setenv("STREAMBANDIT_AGENT__EXPLORE__EPSILON", "0.2")
     explore = load_settings(path, ["agent.explore.floor=0.3"]).agent.explore
-    assert (explore.floor, explore.epsilon, explore.gap_scale, explore.inverse_temperature) == (0.3, 0.2, 1.0, 3.0)
+    assert (explore.floor, explore.epsilon, explore.gap_scale, explore.inverse_temperature) == (0.3, 0.2, 1.0, None)
     assert load_settings(path, ["seed=2", "seed=3"]).seed == 3
 
 

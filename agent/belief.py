@@ -1,0 +1,103 @@
+"""What a policy believes of candidates, and what exploration needs to work on ragged batches of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import ExploreError
+
+Doubles = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What a policy believes of N candidates of B decisions.
+
+    Attributes:
+        logit_N: posterior mean of each candidate's logit.
+        sd_N: posterior standard deviation of the logit; 0 where the policy has none.
+        counts_B: candidates of each decision.
+        rows: rows learned so far, n.
+        samples_MN: M joint draws of the logits from the posterior.
+        similarity_N: scaled cosine of each candidate to context and interest; None where they share no space. The
+            logit holds it already, so no strategy reads it.
+        item_rows_N: how often each candidate's item was resolved, older rows counting less; 0 for a new item.
+        item_reward_N: the mean reward of the item over those rows, in [0, 1]; any number where there are none.
+    """
+
+    logit_N: Doubles
+    sd_N: Doubles
+    counts_B: Places
+    rows: int
+    samples_MN: Doubles | None = None
+    similarity_N: Doubles | None = None
+    item_rows_N: Doubles | None = None
+    item_reward_N: Doubles | None = None
+
+    @property
+    def starts_B(self) -> Places:
+        """The index of each decision's first candidate."""
+        return np.cumsum(self.counts_B) - self.counts_B
+
+    @property
+    def greedy_B(self) -> Places:
+        """The index (into N) of each decision's candidate with the highest mean; the first of equals."""
+        return first_best(self.logit_N, self.counts_B)
+
+    def spread(self, values_B: Doubles) -> Doubles:
+        """A value of each decision, [N], at every candidate of it."""
+        return np.repeat(values_B, self.counts_B)
+
+    def total(self, values_N: Doubles) -> Doubles:
+        """The sum over each decision's candidates, [B]."""
+        total_B: Doubles = np.add.reduceat(values_N, self.starts_B)
+        return total_B
+
+    def most(self, values_N: Doubles) -> Doubles:
+        """The largest value among each decision's candidates, [B]."""
+        most_B: Doubles = np.maximum.reduceat(values_N, self.starts_B)
+        return most_B
+
+    def held(self, field: str, strategy: str) -> Doubles:
+        """A field, [N] or [M, N], that a strategy cannot do without.
+
+        Raises:
+            ExploreError: it is None, or not as long as there are candidates.
+        """
+        values: Doubles | None = getattr(self, field)
+        if values is None:
+            raise ExploreError(f"belief for strategy {strategy} must hold {field}; got None")
+        if values.shape[-1] != len(self.logit_N) or not values.size:
+            raise ExploreError(
+                f"belief for strategy {strategy} must hold {field} of its {len(self.logit_N)} candidates; "
+                f"got shape {values.shape}"
+            )
+        return values
+
+
+def first_best(values_N: Doubles, counts_B: Places) -> Places:
+    """The index (into N) of each decision's highest value, the first of equals."""
+    starts_B = np.cumsum(counts_B) - counts_B
+    best_N = np.repeat(np.maximum.reduceat(values_N, starts_B), counts_B)
+    hits = np.flatnonzero(values_N == best_N)
+    return hits[np.searchsorted(hits, starts_B)]
+
+
+def wins(values_MN: Doubles, counts_B: Places) -> Doubles:
+    """The share [N] of the M rows in which each candidate is its decision's best; of equals the first.
+
+    >>> wins(np.array([[0.1, 0.4, 0.0], [0.5, 0.2, 0.0]]), np.array([2, 1]))
+    array([0.5, 0.5, 1. ])
+    """
+    M, N = values_MN.shape
+    winners = first_best(values_MN.ravel(), np.tile(counts_B, M)) % N
+    share_N: Doubles = np.bincount(winners, minlength=N) / M
+    return share_N
+
+
+def sigmoid(logits: Doubles) -> Doubles:
+    """Probabilities of logits."""
+    shares: Doubles = 1.0 / (1.0 + np.exp(-np.clip(logits, -500, 500)))
+    return shares

@@ -1,0 +1,246 @@
+"""What each item earns beyond its features: the arrow of a Gaussian posterior, held an item at a time.
+
+Of an item with effect u and coupling C to the shared weights theta are kept: its precision D = 1 / sd^2 + w, its
+natural mean e, and C. As an item's features b stay the same while contexts change, C = (c x b, q) with c the weighted
+sum of the contexts it was shown in and q that of its similarities: I + J + S numbers instead of I * J + S, and exact.
+Where an item comes with other features than before, its effect is kept and its coupling begins anew; what is lost then
+is a covariance, no mean.
+
+Forgetting is lazy: all of it halves with every `memory_rows` of the clock, seen when the item is next touched or read.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agent.regressors import Regressors
+from agent.settings import ExpertSettings
+from agent.table import Table
+
+_SAME = 1e-4  # features of one item that differ by less are the same
+
+
+class Effect(NamedTuple):
+    """The effects u of N candidates' items given theta: u ~ N(mean - slope . (theta - its mean), variance)."""
+
+    mean_N: Tensor
+    variance_N: Tensor
+    slope_Nd: Tensor
+
+
+@dataclass(frozen=True)
+class Arrows:
+    """The arrows of the M different items of R rows, in double precision.
+
+    Attributes:
+        key_M: their keys.
+        row_R: which of them each row is of.
+        context_MI, item_MJ, similarity_MS: c, b and q of the coupling.
+        evidence_M: e.
+        weight_M: w, the precision beyond the prior's.
+        rows_M, reward_M: rows seen and the sum of their rewards.
+        loose_M: whether the features changed, so that the effect is learned beside theta and not together with it.
+        prior: 1 / sd^2.
+    """
+
+    key_M: Tensor
+    row_R: Tensor
+    context_MI: Tensor
+    item_MJ: Tensor
+    similarity_MS: Tensor
+    evidence_M: Tensor
+    weight_M: Tensor
+    rows_M: Tensor
+    reward_M: Tensor
+    loose_M: Tensor
+    prior: float
+
+    def coupling_Md(self) -> Tensor:
+        """C."""
+        return coupling(self.context_MI, self.item_MJ, self.similarity_MS)
+
+    def mean_M(self, theta_d: Tensor) -> Tensor:
+        """The mean effect of each item, given theta."""
+        return (self.evidence_M - self.coupling_Md() @ theta_d) / (self.prior + self.weight_M)
+
+    def held_R(self, theta_d: Tensor) -> Tensor:
+        """The effects that stay as they are while theta is learned; 0 where both are learned together."""
+        return torch.where(self.loose_M, self.mean_M(theta_d), 0.0)[self.row_R]
+
+    def contribution(self) -> tuple[Tensor, Tensor]:
+        """What marginalising the effects takes from the precision [d, d] and the natural mean [d] of theta."""
+        coupling_Md = self.coupling_Md()
+        scaled_Md = coupling_Md / (self.prior + self.weight_M)[:, None]
+        return coupling_Md.T @ scaled_Md, scaled_Md.T @ self.evidence_M
+
+    def added(
+        self, read: Regressors, curvature_R: Tensor, pull_R: Tensor, reward_R: Tensor, theta_d: Tensor
+    ) -> "Arrows":
+        """The arrows with the rows' evidence, as exactly as they will be kept.
+
+        Args:
+            read: the rows.
+            curvature_R: what each adds to the precision.
+            pull_R: what each adds to the natural mean.
+            reward_R: their rewards.
+            theta_d: where loose effects stand.
+        """
+        loose_R = self.loose_M[self.row_R]
+        coupled_R = torch.where(loose_R, 0.0, curvature_R)
+        shared_R = torch.where(loose_R, read.features() @ theta_d, 0.0)
+        return replace(
+            self,
+            context_MI=_rounded(self._summed(self.context_MI, coupled_R[:, None] * read.context_NI)),
+            similarity_MS=_rounded(self._summed(self.similarity_MS, coupled_R[:, None] * read.similarity_NS)),
+            evidence_M=_rounded(self._summed(self.evidence_M, pull_R - curvature_R * shared_R)),
+            weight_M=_rounded(self._summed(self.weight_M, curvature_R)),
+            rows_M=self._summed(self.rows_M, torch.ones_like(curvature_R)),
+            reward_M=self._summed(self.reward_M, reward_R),
+        )
+
+    def columns(self) -> dict[str, Tensor]:
+        """As the table keeps them."""
+        return {
+            "context": self.context_MI,
+            "item": self.item_MJ,
+            "similarity": self.similarity_MS,
+            "scalars": torch.stack([self.evidence_M, self.weight_M, self.rows_M, self.reward_M], dim=1),
+        }
+
+    def _summed(self, start: Tensor, each: Tensor) -> Tensor:
+        return start.index_add(0, self.row_R, each)
+
+
+class ItemEffects(nn.Module):
+    """The effects of all items learned from, up to a bound; the longest unseen go first, their evidence stays in theta.
+
+    Args:
+        settings: the prior's standard deviation, memory and bound.
+        context_width: I.
+        item_width: J.
+        similarities: S.
+    """
+
+    def __init__(self, settings: ExpertSettings, context_width: int, item_width: int, similarities: int) -> None:
+        super().__init__()
+        self._prior = 1.0 / settings.sd_item_id**2
+        self._memory_rows = settings.memory_rows
+        self._most = settings.max_items
+        columns = {"context": context_width, "item": item_width, "similarity": similarities, "scalars": 4}
+        self.table = Table(columns, settings.max_items)
+        self._covered: tuple[int, Tensor, dict[str, Tensor]] | None = None
+
+    def clear(self) -> None:
+        """Forgets all items."""
+        self._covered = None
+        self.table.clear()
+
+    def effect(self, read: Regressors, mean_d: Tensor, clock: Tensor) -> Effect:
+        """The effects of candidates' items as they stand."""
+        place_N = self.table.find(read.item_N)
+        known_N = place_N >= 0
+        count, d = len(place_N), len(mean_d)
+        mean_N, variance_N = mean_d.new_zeros(count), mean_d.new_full((count,), 1.0 / self._prior)
+        slope_Nd = mean_d.new_zeros(count, d)
+        if known_N.any():
+            row = self.table.read(place_N[known_N])
+            keep_K = self._kept(row["touched"], clock).float()
+            precision_K = self._prior + keep_K * row["scalars"][:, 1]
+            coupling_Kd = coupling(row["context"], row["item"], row["similarity"])
+            share_K = keep_K / precision_K
+            mean_N[known_N] = (row["scalars"][:, 0] - coupling_Kd @ mean_d) * share_K
+            variance_N[known_N] = 1.0 / precision_K
+            slope_Nd[known_N] = coupling_Kd * share_K[:, None]
+        return Effect(mean_N, variance_N, slope_Nd)
+
+    def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+        """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""
+        place_N = self.table.find(item_N)
+        row = self.table.read(place_N.clamp_min(0)) if len(self.table) else {"scalars": torch.zeros(len(item_N), 4)}
+        known_N = place_N >= 0
+        rows_N = torch.where(known_N, row["scalars"][:, 2], 0.0)
+        mean_N = torch.where(known_N, row["scalars"][:, 3] / row["scalars"][:, 2].clamp_min(1e-9), 0.0)
+        kept_N = self._kept(row["touched"], clock) if "touched" in row else torch.ones(len(item_N))
+        return rows_N * kept_N, mean_N
+
+    def arrows(self, read: Regressors, theta_d: Tensor, clock: Tensor) -> tuple[Arrows, Tensor, Tensor]:
+        """The arrows of R rows' items, forgotten up to now, and what their marginals had taken from theta."""
+        key_M, row_R = torch.unique(read.item_N, return_inverse=True)
+        place_M = self.table.find(key_M)
+        known_M = place_M >= 0
+        first_M = torch.full_like(key_M, len(row_R)).scatter_reduce(0, row_R, torch.arange(len(row_R)), "amin")
+        stored = self.table.read(place_M.clamp_min(0)) if len(self.table) else _blank(read, len(key_M))
+        stored = {name: torch.where(_like(known_M, column), column.double(), 0.0) for name, column in stored.items()}
+        item_MJ = torch.where(known_M[:, None], stored["item"], _rounded(read.item_NJ[first_M]))
+        differs_R = (read.item_NJ - item_MJ[row_R]).abs().amax(dim=1) > _SAME
+        loose_M = torch.zeros_like(known_M).index_put((row_R[differs_R],), torch.tensor(True))
+        item_MJ = torch.where(loose_M[:, None], _rounded(read.item_NJ[first_M]), item_MJ)
+        keep_M = torch.where(known_M, self._kept(stored["touched"], clock), 0.0)
+        sides = (stored["context"], stored["item"], stored["similarity"])
+        evidence_M, weight_M, rows_M, reward_M = stored["scalars"].unbind(dim=1)
+        before = Arrows(key_M, row_R, *sides, evidence_M, weight_M, rows_M, reward_M, loose_M, self._prior)
+        coupling_Md = before.coupling_Md()
+        own_M = torch.where(loose_M, before.evidence_M - coupling_Md @ theta_d, before.evidence_M)
+        returned_Md = torch.where(loose_M[:, None], 0.0, coupling_Md)
+        scaled_Md = returned_Md * (keep_M / (self._prior + before.weight_M))[:, None]
+        now = replace(
+            before,
+            context_MI=torch.where(loose_M[:, None], 0.0, before.context_MI * keep_M[:, None]),
+            similarity_MS=torch.where(loose_M[:, None], 0.0, before.similarity_MS * keep_M[:, None]),
+            item_MJ=item_MJ,
+            evidence_M=own_M * keep_M,
+            weight_M=before.weight_M * keep_M,
+            rows_M=before.rows_M * keep_M,
+            reward_M=before.reward_M * keep_M,
+        )
+        return now, returned_Md.T @ scaled_Md, scaled_Md.T @ before.evidence_M
+
+    def commit(self, arrows: Arrows, clock: Tensor) -> None:
+        """Keeps arrows."""
+        now = float(clock)
+        self.table.write(self.table.place(arrows.key_M, now), arrows.columns(), now)
+
+    def overlay(self, arrows: Arrows, clock: Tensor) -> None:
+        """Shows arrows until `uncover`; of items without a row only as many as there is room for."""
+        before, place_M = len(self.table), self.table.find(arrows.key_M)
+        known_M = place_M >= 0
+        self._covered = (before, place_M[known_M], self.table.read(place_M[known_M]))
+        fits_M = known_M | ((~known_M).cumsum(0) <= self._most - before)
+        now, columns = float(clock), {name: column[fits_M] for name, column in arrows.columns().items()}
+        self.table.write(self.table.place(arrows.key_M[fits_M], now), columns, now)
+
+    def uncover(self) -> None:
+        """Takes back what `overlay` showed."""
+        if self._covered is not None:
+            before, place_K, columns = self._covered
+            self.table.truncate(before)
+            self.table.write(place_K, columns)
+            self._covered = None
+
+    def _kept(self, touched_N: Tensor, clock: Tensor) -> Tensor:
+        return torch.exp2((touched_N - clock) / self._memory_rows)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
+        self._covered = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def coupling(context_MI: Tensor, item_MJ: Tensor, similarity_MS: Tensor) -> Tensor:
+    """C [M, d] of M items."""
+    return torch.cat([(context_MI[:, :, None] * item_MJ[:, None, :]).flatten(1), similarity_MS], dim=1)
+
+
+def _blank(read: Regressors, rows: int) -> dict[str, Tensor]:
+    widths = {"context": read.context_NI, "item": read.item_NJ, "similarity": read.similarity_NS}
+    blank = {name: torch.zeros(rows, side.shape[1]) for name, side in widths.items()}
+    return {**blank, "scalars": torch.zeros(rows, 4), "touched": torch.zeros(rows)}
+
+
+def _like(known_M: Tensor, column: Tensor) -> Tensor:
+    return known_M[:, None] if column.dim() == 2 else known_M
+
+
+def _rounded(values: Tensor) -> Tensor:
+    return values.float().double()

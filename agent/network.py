@@ -1,0 +1,117 @@
+"""A small network beside the expert, for what no product of features tells. Learned by gradient from the kept rows.
+
+logit = phi(a) B b + w . b + c, phi(a) = [a, relu(V a + v)]: context side a, item side b. Several towers see different
+bootstrap samples of the rows, and their mean is what counts. Weights and moments are buffers, so that a checkpoint, a
+copy and a restore hold all of it.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
+
+from agent.settings import NetworkSettings
+
+
+class Towers(nn.Module):
+    """T towers as one batch of small networks.
+
+    Args:
+        settings: size and steps.
+        context_width: I, without the leading 1.
+        item_width: J, without the leading 1.
+        similarities: S; they enter each logit linearly.
+
+    References:
+        AdamW: Loshchilov, Hutter (2019), Decoupled weight decay regularization, algorithm 2. Bootstrap masks: Osband
+        et al. (2016), Deep exploration via bootstrapped DQN.
+    """
+
+    steps: Tensor
+
+    def __init__(self, settings: NetworkSettings, context_width: int, item_width: int) -> None:
+        super().__init__()
+        self._settings = settings
+        towers, hidden = settings.towers, settings.hidden
+        shapes = {
+            "inner": (towers, context_width, hidden),
+            "inner_offset": (towers, 1, hidden),
+            "outer": (towers, context_width + hidden, item_width),
+            "item": (towers, 1, item_width),
+            "offset": (towers, 1),
+        }
+        self._names = tuple(shapes)
+        for name, shape in shapes.items():
+            for kind in ("weight", "first", "second"):
+                self.register_buffer(f"{kind}_{name}", torch.zeros(shape))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.float32))
+        self.restart(0.05)
+
+    def restart(self, base_rate: float) -> None:
+        """New weights, the same in every process, at the logit of a base rate."""
+        random = torch.Generator().manual_seed(0)
+        for buffer in self.buffers():
+            buffer.zero_()
+        for name, spread in (("inner", 1.0), ("outer", 0.3)):
+            weight = self.get_buffer(f"weight_{name}")
+            weight.copy_(torch.randn(weight.shape, generator=random) * spread / weight.shape[1] ** 0.5)
+        inner = self.get_buffer("weight_inner_offset")
+        inner.copy_(torch.randn(inner.shape, generator=random) * 0.3)
+        self.get_buffer("weight_offset").fill_(float(np.log(base_rate / (1.0 - base_rate))))
+
+    def forward(self, context_NI: Tensor, item_NJ: Tensor) -> Tensor:
+        """The logit [N] of N candidates: the mean of the towers."""
+        mean_N: Tensor = self._logits(self._weights(), context_NI, item_NJ).mean(dim=0)
+        return mean_N
+
+    @torch.enable_grad()
+    def step(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor, mask_TR: Tensor) -> bool:
+        """One step of AdamW on R rows; each tower learns from those that its mask shows.
+
+        Returns:
+            Whether the gradient was too long and was shortened, or was not finite, so that nothing was learned.
+        """
+        weights = [weight.detach().requires_grad_() for weight in self._weights()]
+        logit_TR = self._logits(weights, context_RI, item_RJ)
+        loss_TR = nn.functional.binary_cross_entropy_with_logits(
+            logit_TR, reward_R.expand_as(logit_TR), reduction="none"
+        )
+        loss = (loss_TR * mask_TR).sum() / mask_TR.sum().clamp_min(1.0) * len(mask_TR)
+        gradients = list(torch.autograd.grad(loss, weights))
+        norm = torch.sqrt(sum((gradient.square().sum() for gradient in gradients), torch.zeros(())))
+        if not torch.isfinite(norm):
+            return True
+        shrink = (self._settings.largest_gradient / norm).clamp_max(1.0)
+        with torch.no_grad():
+            self._descend([gradient * shrink for gradient in gradients])
+        return bool(shrink < 1.0)
+
+    def _descend(self, gradients: list[Tensor]) -> None:
+        step = self.steps
+        warm = min(1.0, (float(step) + 1.0) / self._settings.warm_up)
+        adamw(
+            self._weights(),
+            gradients,
+            [self.get_buffer(f"first_{name}") for name in self._names],
+            [self.get_buffer(f"second_{name}") for name in self._names],
+            [],
+            [step.clone() for _ in self._names],
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._settings.learning_rate * warm,
+            weight_decay=self._settings.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+        step.add_(1.0)
+
+    def _weights(self) -> list[Tensor]:
+        return [self.get_buffer(f"weight_{name}") for name in self._names]
+
+    def _logits(self, weights: list[Tensor], context_NI: Tensor, item_NJ: Tensor) -> Tensor:
+        inner, inner_offset, outer, item, offset = weights
+        context_TNI = context_NI.expand(len(inner), *context_NI.shape)
+        hidden_TNH = torch.relu(torch.baddbmm(inner_offset, context_TNI, inner))
+        crossed_TNJ = torch.cat([context_TNI, hidden_TNH], dim=2) @ outer
+        return ((crossed_TNJ + item) * item_NJ).sum(dim=2) + offset

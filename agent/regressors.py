@@ -1,0 +1,32 @@
+"""What an expert reads of candidates, or of resolved rows: sides of crossed features, similarities, item keys."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Regressors(NamedTuple):
+    """What the expert reads of N candidates.
+
+    Attributes:
+        context_NI: context side, leading 1.
+        item_NJ: item side, leading 1.
+        similarity_NS: scaled similarities.
+        item_N: keys of the items.
+    """
+
+    context_NI: Tensor
+    item_NJ: Tensor
+    similarity_NS: Tensor
+    item_N: Tensor
+
+    def features(self) -> Tensor:
+        """Phi [N, d], in double precision where the sides are."""
+        crossed_Nd = (self.context_NI[:, :, None] * self.item_NJ[:, None, :]).flatten(1)
+        return torch.cat([crossed_Nd, self.similarity_NS], dim=1)
+
+    def double(self) -> "Regressors":
+        """The same in double precision."""
+        sides = (self.context_NI.double(), self.item_NJ.double(), self.similarity_NS.double())
+        return Regressors(*sides, self.item_N)

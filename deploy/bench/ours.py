@@ -1,0 +1,117 @@
+"""The default policy as a player of the benchmark: the same policy and learning as in the loop, without its events."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from agent.delay import Delays, OpenRows
+from agent.draw import split
+from agent.explore import probabilities
+from agent.interests import InterestStore
+from agent.learning import Learning
+from agent.policy import Policy
+from agent.settings import AgentSettings
+from deploy.bench.rounds import Features, Floats, Ints, Learned, Open, Seen, World
+from envs.features import Layout
+from envs.observation import Observation, user_vector
+from envs.rows import Rows
+
+_ROUND_MS = 1_000
+
+
+class DefaultPolicy:
+    """`Policy` and `Learning`, with what users clicked remembered where they return.
+
+    Args:
+        world: what is played.
+        seed: of the draws.
+        settings: of the agent; the defaults where not given.
+    """
+
+    def __init__(self, world: World, seed: int, settings: AgentSettings | None = None) -> None:
+        self.name = "streambandit"
+        self._world = world
+        self._random = np.random.default_rng([seed, 7])
+        self._settings = settings or AgentSettings()
+        self._learning: Learning | None = None
+        self._layout = Layout(world.text, 0, 0)
+        self._interests = InterestStore(self._settings.interests)
+        self._known_RU = np.zeros((0, 0), np.float32)  # what was known of the users of rounds that did not close yet
+
+    def decide(self, seen: Seen) -> tuple[Ints, Floats]:
+        """The action of each round, and the probability with which it was chosen."""
+        policy = self._ready(seen).policy
+        belief = policy.believe(self._observe(seen))
+        shares_BK = np.stack(split(probabilities(policy.explore, belief), belief.counts_B))
+        draw_B1 = self._random.random((len(shares_BK), 1))
+        action_B = np.minimum((shares_BK.cumsum(axis=1) <= draw_B1).sum(axis=1), shares_BK.shape[1] - 1)
+        return action_B, shares_BK[np.arange(len(action_B)), action_B]
+
+    def learn(self, closed: Learned, still_open: Open | None) -> None:
+        """Takes in what closed, and lets decisions read what is open."""
+        if self._learning is None:
+            return
+        if len(closed.action_R):
+            window = float(max(self._world.window, 1))
+            delays = Delays(closed.delay_R.astype(np.float64), np.full(len(closed.action_R), window))
+            self._learning.learn(self._rows(closed), delays)
+            self._remember(closed)
+            self._known_RU = self._known_RU[len(closed.action_R) :]
+        if still_open is not None and len(still_open.action_R):
+            age_R = still_open.age_R.astype(np.float64)
+            rows = self._rows(still_open)
+            self._learning.provide(OpenRows(rows, age_R, np.ones(len(rows)), window_ms=still_open.window))
+
+    def _ready(self, seen: Seen) -> Learning:
+        if self._learning is None:
+            text = self._world.text
+            context, candidate = seen.context_BC.shape[1] - text, seen.candidate_BKD.shape[2] - text
+            self._layout = Layout(text, context, candidate)
+            self._learning = Learning(Policy(self._settings, self._layout))
+        return self._learning
+
+    def _observe(self, seen: Seen) -> Observation:
+        rounds, candidates = seen.item_BK.shape
+        return Observation(
+            context_BC=seen.context_BC,
+            user_BU=self._users(seen),
+            candidates_ND=seen.candidate_BKD.reshape(rounds * candidates, -1),
+            counts_B=np.full(rounds, candidates, dtype=np.int64),
+            item_N=seen.item_BK.reshape(-1),
+            user_B=seen.user_B,
+            knew=(),
+        )
+
+    def _users(self, seen: Seen) -> Features:
+        """What is known of each user, kept until the round closes: rows are learned with what was known then."""
+        layout = self._layout
+        known_BU = np.zeros((len(seen.user_B), layout.user_total), np.float32)
+        for index, user in enumerate(seen.user_B.tolist() if self._world.returning else ()):
+            about_E = seen.context_BC[index, : layout.text]
+            knew = self._interests.read(str(user), (seen.start + index) * _ROUND_MS, about_E)
+            known_BU[index] = user_vector(knew, layout.interest)
+        self._known_RU = np.concatenate([self._known_RU, known_BU]) if len(self._known_RU) else known_BU
+        return known_BU
+
+    def _rows(self, rounds: Learned | Open) -> Rows:
+        shown = (np.arange(len(rounds.action_R)), rounds.action_R)
+        return Rows(
+            context_RC=rounds.context_RC,
+            user_RU=self._known_RU[: len(rounds.action_R)],
+            candidate_RD=rounds.candidate_RKD[shown],
+            item_R=rounds.item_RK[shown],
+            user_R=rounds.user_R,
+            reward_R=rounds.reward_R.astype(np.float32),
+            propensity_R=rounds.propensity_R,
+        )
+
+    def _remember(self, closed: Learned) -> None:
+        if not self._world.returning:
+            return
+        for index, action in enumerate(closed.action_R.tolist()):
+            item_E = closed.candidate_RKD[index, action, : self._layout.text or None]
+            clicks = [(0, item_E)] if closed.reward_R[index] > 0 else []
+            self._interests.closed(str(closed.user_R[index]), "", clicks)
+
+
+OURS: dict[str, Callable[[World, int], DefaultPolicy]] = {"streambandit": DefaultPolicy}

@@ -1,0 +1,108 @@
+"""Plays many runs in processes of one thread each, and stores each result as soon as it is there."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from deploy.bench.errors import BenchError
+from deploy.bench.harness import play
+from deploy.bench.players import known_players
+from deploy.bench.results import Result, Store, Task, result_of
+from deploy.bench.world_reading import Vectors
+from deploy.bench.worlds import Library, build
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where runs find and leave things.
+
+    Attributes:
+        data: Folder of public data.
+        out: Folder of the benchmark.
+        code: Version of the code that results are marked with.
+    """
+
+    data: Path
+    out: Path
+    code: str = ""
+
+    @property
+    def store(self) -> Store:
+        """Where results are kept."""
+        return Store(self.out / "results", self.code)
+
+
+def run_task(task: Task, place: Place) -> Result | None:
+    """Plays one run; None where the player cannot play the world."""
+    library = Library(place.data, _vectors(place.out / "vectors"), task.cold)
+    world = build(task.world, task.seed, library)
+    entry = known_players()[task.player]
+    player = entry.make(world, task.seed)
+    if player is None:
+        return None
+    played = play(world, player, task.rounds)
+    return result_of(task, played, settings=entry.settings, code=place.code, texts_met=world.texts_met)
+
+
+def run_all(tasks: Sequence[Task], place: Place, *, jobs: int, fresh: bool, say: Callable[[str], None]) -> list[Result]:
+    """The results of all tasks that can be played, those of earlier runs among them.
+
+    Args:
+        tasks: the runs.
+        place: where things are.
+        jobs: processes.
+        fresh: whether all are played anew.
+        say: is told of each run.
+
+    Raises:
+        BenchError: some runs failed; the results of the others are stored.
+    """
+    stored = {} if fresh else {task: found for task in tasks if (found := place.store.get(task)) is not None}
+    missing = [task for task in tasks if task not in stored]
+    say(f"{len(tasks)} runs, {len(stored)} of them stored")
+    failed: list[str] = []
+    for number, (task, future) in enumerate(_played(missing, place, jobs), start=1):
+        where = f"[{number}/{len(missing)}] {task.world} {task.seed} {task.player}{' cold' if task.cold else ''}"
+        error = future.exception()
+        if error is not None:
+            failed.append(f"{where}: {error!r}")
+            say(failed[-1])
+            continue
+        result = future.result()
+        if result is None:
+            say(f"{where}: does not play this world")
+            continue
+        place.store.put(result)
+        stored[task] = result
+        say(f"{where}: lift {result.lift:.3f} in {result.seconds:.1f} s")
+    if failed:
+        msg = f"All runs must succeed; got {len(failed)} of {len(missing)} that failed, first {failed[0]}"
+        raise BenchError(msg)
+    return [stored[task] for task in tasks if task in stored]
+
+
+def _played(tasks: Sequence[Task], place: Place, jobs: int) -> Iterator[tuple[Task, "Future[Result | None]"]]:
+    """Each task as it ends; what waits is dropped when the caller stops."""
+    if not tasks:
+        return
+    os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes inherit it, and read it when they load numpy
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn)
+    try:
+        task_of = {pool.submit(run_task, task, place): task for task in tasks}
+        for future in as_completed(task_of):
+            yield task_of[future], future
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@cache
+def _vectors(folder: Path) -> Vectors:
+    """One for each process, so that the encoder loads at most once."""
+    return Vectors(folder=folder)
