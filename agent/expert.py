@@ -59,7 +59,7 @@ class BayesianLogistic(nn.Module):
 
     References:
         Laplace approximation of Bayesian logistic regression: Bishop (2006), Pattern recognition and machine
-        learning, section 4.5; one Newton step a batch. Marginal of a block Gaussian: the Schur complement.
+        learning, section 4.5; two Newton steps a batch. Marginal of a block Gaussian: the Schur complement.
     """
 
     precision: Tensor
@@ -141,7 +141,7 @@ class BayesianLogistic(nn.Module):
         return drawn_MN
 
     def learn(self, read: Regressors, targets: Targets) -> None:
-        """Takes in R resolved rows: forgets a little towards the prior, then one Newton step."""
+        """Takes in R resolved rows: forgets a little towards the prior, then two Newton steps."""
         self.settle()
         self.forget(0.5 ** (len(read.item_N) / self._settings.memory_rows))
         evidence = self._step(read, targets, steps=2)
@@ -176,26 +176,27 @@ class BayesianLogistic(nn.Module):
         Args:
             read: R rows.
             targets: of the rows.
-            steps: 1 linearises the rows where the posterior stands; 2 then does so where that leads.
+            steps: 1 linearises the rows where the posterior stands, in single precision, which is enough for what is
+                gone at the next update; 2 does so once more where that leads, in double precision.
         """
-        read = read.double()
-        theta_d, features_Rd = self.mean.double(), read.features()
-        arrows, returned_dd, returned_d = self.items.arrows(read, theta_d, self.clock)
+        wide, theta_d = read.double(), self.mean.double()
+        features_Rd = (wide if steps > 1 else read).features()
+        arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
         precision, eta = self.precision + returned_dd, self.eta + returned_d
-        logit_R = features_Rd @ theta_d + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
+        logit_R = _times(features_Rd, theta_d) + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
         for step in range(steps):
             curvature_R, pull_R = _linearised(logit_R, targets)
-            added = arrows.added(read, curvature_R, pull_R, targets.reward_R, theta_d)
+            added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
             taken_dd, taken_d = added.contribution()
-            weighted_Rd = features_Rd * curvature_R[:, None]
+            weighted_Rd = features_Rd * curvature_R[:, None].to(features_Rd.dtype)
             found = _Evidence(
                 precision + features_Rd.T @ weighted_Rd - taken_dd,
-                eta + features_Rd.T @ (pull_R - curvature_R * arrows.held_R(theta_d)) - taken_d,
+                eta + _times(features_Rd.T, pull_R - curvature_R * arrows.held_R(theta_d)) - taken_d,
                 added,
             )
             if step + 1 < steps:
                 newton_d = _solve(found.precision, found.eta)
-                logit_R = features_Rd @ newton_d + added.mean_M(newton_d)[added.row_R] + targets.offset_R
+                logit_R = _times(features_Rd, newton_d) + added.mean_M(newton_d)[added.row_R] + targets.offset_R
         return found
 
     def reread(self) -> None:
@@ -227,6 +228,12 @@ def _linearised(logit_R: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     curvature_R = (p_R * (1.0 - p_R)).clamp_min(_LEAST_CURVATURE)
     pull_R = targets.reward_R - p_R + curvature_R * (logit_R - targets.offset_R)
     return targets.weight_R * curvature_R, targets.weight_R * pull_R
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    """The product in the precision of the matrix, as double."""
+    product: Tensor = (matrix @ vector.to(matrix.dtype)).double()
+    return product
 
 
 def _solve(precision: Tensor, eta: Tensor) -> Tensor:

@@ -89,7 +89,9 @@ class Arrows:
         """
         loose_R = self.loose_M[self.row_R]
         coupled_R = torch.where(loose_R, 0.0, curvature_R)
-        shared_R = torch.where(loose_R, read.features() @ theta_d, 0.0)
+        shared_R = torch.zeros_like(curvature_R)
+        if loose_R.any():
+            shared_R[loose_R] = read.where(loose_R).features() @ theta_d
         return replace(
             self,
             context_MI=_rounded(self._summed(self.context_MI, coupled_R[:, None] * read.context_NI)),

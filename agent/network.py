@@ -20,7 +20,6 @@ class Towers(nn.Module):
         settings: size and steps.
         context_width: I, without the leading 1.
         item_width: J, without the leading 1.
-        similarities: S; they enter each logit linearly.
 
     References:
         AdamW: Loshchilov, Hutter (2019), Decoupled weight decay regularization, algorithm 2. Bootstrap masks: Osband

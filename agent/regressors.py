@@ -26,6 +26,10 @@ class Regressors(NamedTuple):
         crossed_Nd = (self.context_NI[:, :, None] * self.item_NJ[:, None, :]).flatten(1)
         return torch.cat([crossed_Nd, self.similarity_NS], dim=1)
 
+    def where(self, keep_N: Tensor) -> "Regressors":
+        """The candidates for which `keep_N` is true."""
+        return Regressors(*(column[keep_N] for column in self))
+
     def double(self) -> "Regressors":
         """The same in double precision."""
         sides = (self.context_NI.double(), self.item_NJ.double(), self.similarity_NS.double())

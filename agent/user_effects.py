@@ -7,6 +7,7 @@ J means and J precisions a user, whatever the number of users. Forgetting is laz
 import torch
 from torch import Tensor, nn
 
+from agent.errors import LearnError
 from agent.settings import ExpertSettings
 from agent.table import Table
 
@@ -62,7 +63,7 @@ class UserEffects(nn.Module):
         """
         key_M, user_of_R = torch.unique(user_R, return_inverse=True)
         if len(key_M) > self._settings.max_users:
-            raise ValueError(f"expert.max_users must hold the users of one update; got {len(key_M)}")
+            raise LearnError(f"expert.max_users must hold the users of one update; got {len(key_M)}")
         place_M = self.table.place(key_M, float(clock))
         mean_MJ, precision_MJ = self._now(place_M, clock)
         order = torch.argsort(user_of_R, stable=True)

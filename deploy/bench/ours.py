@@ -22,6 +22,10 @@ _ROUND_MS = 1_000
 class DefaultPolicy:
     """`Policy` and `Learning`, with what users clicked remembered where they return.
 
+    Attributes:
+        settings: of the agent.
+        interests: what is known of users, where they return.
+
     Args:
         world: what is played.
         seed: of the draws.
@@ -32,10 +36,10 @@ class DefaultPolicy:
         self.name = "streambandit"
         self._world = world
         self._random = np.random.default_rng([seed, 7])
-        self._settings = settings or AgentSettings()
+        self.settings = settings or AgentSettings()
         self._learning: Learning | None = None
         self._layout = Layout(world.text, 0, 0)
-        self._interests = InterestStore(self._settings.interests)
+        self.interests = InterestStore(self.settings.interests)
         self._known_RU = np.zeros((0, 0), np.float32)  # what was known of the users of rounds that did not close yet
 
     def decide(self, seen: Seen) -> tuple[Ints, Floats]:
@@ -67,7 +71,7 @@ class DefaultPolicy:
             text = self._world.text
             context, candidate = seen.context_BC.shape[1] - text, seen.candidate_BKD.shape[2] - text
             self._layout = Layout(text, context, candidate)
-            self._learning = Learning(Policy(self._settings, self._layout))
+            self._learning = Learning(Policy(self.settings, self._layout))
         return self._learning
 
     def _observe(self, seen: Seen) -> Observation:
@@ -88,7 +92,7 @@ class DefaultPolicy:
         known_BU = np.zeros((len(seen.user_B), layout.user_total), np.float32)
         for index, user in enumerate(seen.user_B.tolist() if self._world.returning else ()):
             about_E = seen.context_BC[index, : layout.text]
-            knew = self._interests.read(str(user), (seen.start + index) * _ROUND_MS, about_E)
+            knew = self.interests.read(str(user), (seen.start + index) * _ROUND_MS, about_E)
             known_BU[index] = user_vector(knew, layout.interest)
         self._known_RU = np.concatenate([self._known_RU, known_BU]) if len(self._known_RU) else known_BU
         return known_BU
@@ -111,7 +115,7 @@ class DefaultPolicy:
         for index, action in enumerate(closed.action_R.tolist()):
             item_E = closed.candidate_RKD[index, action, : self._layout.text or None]
             clicks = [(0, item_E)] if closed.reward_R[index] > 0 else []
-            self._interests.closed(str(closed.user_R[index]), "", clicks)
+            self.interests.closed(str(closed.user_R[index]), "", clicks)
 
 
 OURS: dict[str, Callable[[World, int], DefaultPolicy]] = {"streambandit": DefaultPolicy}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from agent.errors import LearnError
 from agent.settings import ExpertSettings
 from agent.user_effects import UserEffects
 
@@ -88,5 +89,5 @@ def test_a_user_unseen_for_longest_is_forgotten_first_and_more_users_than_fit_ar
         learn(model, np.arange(start, start + 500), items(start, 500), np.ones(500), clock)
     assert len(model.table) <= 1_024
     assert model.effect(torch.tensor([2_999]), items(0, 1), CLOCK)[1].item() > 0
-    with pytest.raises(ValueError, match="max_users must hold the users of one update; got 2000"):
+    with pytest.raises(LearnError, match="max_users must hold the users of one update; got 2000"):
         learn(model, np.arange(2_000), items(0, 2_000), np.ones(2_000))

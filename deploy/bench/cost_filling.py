@@ -1,0 +1,173 @@
+"""A policy that holds as many items and users as wanted, and what it decides and learns: the ground of `costs`.
+
+Axes: B decisions, K candidates, R rows, V vectors of the pool, M keys; C, U, D of context, user and candidate.
+"""
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from agent.learning import Learning
+from agent.policy import Policy
+from agent.settings import AgentSettings
+from agent.table import Table
+from deploy.bench.errors import BenchError
+from deploy.bench.rounds import Features, Floats, Ints
+from deploy.bench.world_features import mixing
+from envs.features import Layout
+from envs.observation import USER_SCALARS, Observation
+from envs.rows import Rows
+from stream.events import Candidate, Impression
+
+DECISIONS, CANDIDATES, UPDATE = 32, 20, 256
+LAYOUTS = {"numeric": Layout(0, 32, 32), "text": Layout(384, 0, 0)}
+_UPDATES = 17  # rows that every policy learns first: those of the third refresh, and one update more
+_POOL = 4_096
+_AT_ONCE = 65_536
+_BASE_LOGIT, _LOGIT_SD = -3.0, 1.0
+
+
+class Traffic:
+    """Contexts, users and items with features like real ones, and clicks that follow from them.
+
+    Item i has the features of vector i modulo 4,096, whenever it comes.
+
+    Args:
+        layout: lengths of the feature blocks.
+        seed: of all of it.
+    """
+
+    def __init__(self, layout: Layout, seed: int) -> None:
+        self.layout = layout
+        self.random = np.random.default_rng([seed, 11])
+        self._context_mix = mixing(self.random, layout.context_total)
+        self.item_VD = self._vectors(mixing(self.random, layout.candidate_total), _POOL)
+        weight_CD = self.random.standard_normal((layout.context_total, layout.candidate_total))
+        probe_VC = self._vectors(self._context_mix, _POOL)
+        worth_V = ((probe_VC @ weight_CD) * self.item_VD).sum(axis=1)
+        self._weight_CD = weight_CD * (_LOGIT_SD / worth_V.std())
+
+    def keys(self, count: int) -> Ints:
+        """So many different keys, spread over all 64 bits as those of ids are."""
+        odd = np.uint64(0x9E3779B97F4A7C15)  # a multiplication by an odd number maps no two numbers on one
+        return (np.arange(1, count + 1, dtype=np.uint64) * odd).view(np.int64)
+
+    def observation(self, keys: Ints) -> Observation:
+        """32 decisions of 20 candidates, of any known items and users."""
+        item_BK = self.random.integers(len(keys), size=(DECISIONS, CANDIDATES))
+        user_B = self.random.integers(len(keys), size=DECISIONS)
+        return Observation(
+            context_BC=self._vectors(self._context_mix, DECISIONS),
+            user_BU=self._users(user_B),
+            candidates_ND=self.item_VD[item_BK.ravel() % _POOL],
+            counts_B=np.full(DECISIONS, CANDIDATES, dtype=np.int64),
+            item_N=keys[item_BK.ravel()],
+            user_B=keys[user_B],
+            knew=(),
+        )
+
+    def rows(self, keys: Ints) -> Rows:
+        """256 rows of any known items and users."""
+        item_R, user_R = self.random.integers(len(keys), size=(2, UPDATE))
+        context_RC, candidate_RD = self._vectors(self._context_mix, UPDATE), self.item_VD[item_R % _POOL]
+        logit_R = _BASE_LOGIT + ((context_RC @ self._weight_CD) * candidate_RD).sum(axis=1)
+        clicked_R = self.random.random(UPDATE) < 1.0 / (1.0 + np.exp(-logit_R))
+        return Rows(
+            context_RC=context_RC,
+            user_RU=self._users(user_R),
+            candidate_RD=candidate_RD,
+            item_R=keys[item_R],
+            user_R=keys[user_R],
+            reward_R=clicked_R.astype(np.float32),
+            propensity_R=np.full(UPDATE, 1.0 / CANDIDATES),
+        )
+
+    def _vectors(self, mix: Floats, count: int) -> Features:
+        """Vectors of correlated columns; of length 1 where they stand for texts."""
+        vector_VD = self.random.standard_normal((count, len(mix))) @ mix
+        if self.layout.text:
+            vector_VD /= np.linalg.norm(vector_VD, axis=1, keepdims=True)
+        return np.asarray(vector_VD, dtype=np.float32)
+
+    def _users(self, user_B: Ints) -> Features:
+        """What was known of users: an interest of length 1, and the three scalars."""
+        interest_BE = self.item_VD[user_B % _POOL, : self.layout.interest]
+        interest_BE = interest_BE / np.linalg.norm(interest_BE, axis=1, keepdims=True)
+        scalar_B3 = self.random.random((len(user_B), USER_SCALARS))
+        return np.concatenate([interest_BE, scalar_B3], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A policy that holds N items and N users.
+
+    Attributes:
+        learning: with the policy.
+        keys: of the items, and of the users as well.
+        traffic: what it decides and learns.
+    """
+
+    learning: Learning
+    keys: Ints
+    traffic: Traffic
+
+
+def impressions() -> list[Impression]:
+    """32 impressions of 20 candidates, of which a decision reads no more than ids and slots."""
+    candidates = tuple(Candidate(item_id=f"i{number}") for number in range(CANDIDATES))
+    return [
+        Impression(impression_id=f"w{number}", user_id=f"u{number}", ts_ms=1, candidates=candidates)
+        for number in range(DECISIONS)
+    ]
+
+
+def filled(traffic: Traffic, sizes: Sequence[int], settings: AgentSettings) -> Iterator[Filled]:
+    """One policy for each size, all of which have learned the same 4,352 rows, of the items of the smallest size.
+
+    The other rows of the tables are written: each repeats what was learned of one of those items or users, with the
+    features of its own item. So every size costs what a table costs that was filled by learning.
+
+    Args:
+        traffic: what they learn first.
+        sizes: items and users of each, ascending.
+        settings: of the agent.
+
+    Raises:
+        BenchError: a size does not fit the tables, or they do not ascend.
+    """
+    most = min(settings.expert.max_items, settings.expert.max_users)
+    if not sizes or list(sizes) != sorted(sizes) or not 1 <= sizes[0] <= sizes[-1] <= most:
+        msg = f"Sizes must ascend from 1 to {most:,}, what the tables hold; got {list(sizes)}"
+        raise BenchError(msg)
+    learning = Learning(Policy(settings, traffic.layout))
+    for _ in range(_UPDATES):
+        learning.learn(traffic.rows(traffic.keys(sizes[0])))
+    for size in sizes:
+        yield _grown(deepcopy(learning), traffic, size)
+
+
+def _grown(learning: Learning, traffic: Traffic, size: int) -> Filled:
+    policy, keys = learning.policy, traffic.keys(size)
+    rows_V1 = policy.item_side(torch.from_numpy(traffic.item_VD))
+    side_VJ = torch.cat([rows_V1.new_ones(len(rows_V1), 1), rows_V1], dim=1)
+    now = float(policy.expert.clock)
+    items, users = policy.expert.items.table, policy.users.table
+    learned_items, learned_users = len(items), len(users)
+    for start in range(0, size, _AT_ONCE):
+        number_M = torch.arange(start, min(start + _AT_ONCE, size))
+        key_M = torch.from_numpy(keys[start : start + _AT_ONCE])
+        _write(items, key_M, learned_items, now, {"item": side_VJ[number_M % _POOL]})
+        _write(users, key_M, learned_users, now, {})
+    return Filled(learning, keys, traffic)
+
+
+def _write(table: Table, key_M: torch.Tensor, learned: int, now: float, own: dict[str, torch.Tensor]) -> None:
+    """Gives keys without a row that of one of the `learned` first ones, but for the columns of their own."""
+    new_M = table.find(key_M) < 0
+    values = table.read(torch.arange(int(new_M.sum())) % learned)
+    del values["touched"]
+    places = table.place(key_M[new_M], now)
+    table.write(places, values | {name: column[new_M] for name, column in own.items()}, now)
