@@ -122,6 +122,11 @@ class BayesianLogistic(nn.Module):
         variance_N = ((apart_Nd @ self.covariance) * apart_Nd).sum(-1) + effect.variance_N
         return features_Nd @ self.mean + effect.mean_N, variance_N.clamp_min(0.0).sqrt()
 
+    def logit(self, read: Regressors) -> Tensor:
+        """Posterior mean of the logit of each candidate, [N], without its deviation."""
+        mean_N: Tensor = read.features() @ self.mean + self.items.effect(read, self.mean, self.clock).mean_N
+        return mean_N
+
     def sample(self, read: Regressors, count: int, seed: int) -> Tensor:
         """Joint draws [M, N] of the candidates' logits from the posterior.
 

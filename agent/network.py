@@ -60,8 +60,11 @@ class Towers(nn.Module):
 
     def forward(self, context_NI: Tensor, item_NJ: Tensor) -> Tensor:
         """The logit [N] of N candidates: the mean of the towers."""
-        mean_N: Tensor = self._logits(self._weights(), context_NI, item_NJ).mean(dim=0)
-        return mean_N
+        return self.each(context_NI, item_NJ).mean(dim=0)
+
+    def each(self, context_NI: Tensor, item_NJ: Tensor) -> Tensor:
+        """The logit [T, N] of N candidates by each tower."""
+        return self._logits(self._weights(), context_NI, item_NJ)
 
     @torch.enable_grad()
     def step(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor, mask_TR: Tensor) -> bool:

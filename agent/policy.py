@@ -73,10 +73,10 @@ class Policy(nn.Module):
         item_width = 1 + self.item_side.width
         self.expert = BayesianLogistic(settings.expert, 1 + self.context_side.width, item_width, similarities)
         self.users = UserEffects(settings.expert, item_width)
-        network = settings.network
-        self.network = Towers(network, self.context_side.width, self.item_side.width)
-        prior = network.prior_weights if network.steps else (1.0,)
-        self.stack = Stack(prior, network.prior_precision, network.stack_rows)
+        recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
+        self.recent = BayesianLogistic(recent, 1 + self.context_side.width, item_width, similarities)
+        self.network = Towers(settings.network, self.context_side.width, self.item_side.width)
+        self.stack = Stack(settings.stack, network=bool(settings.network.steps))
         self.change = Change(settings.change)
 
     @property
@@ -122,20 +122,34 @@ class Policy(nn.Module):
         return self.stack(logit_NM), sd_N
 
     def members(self, inputs: Inputs, read: Regressors) -> tuple[Tensor, Tensor]:
-        """What expert and network say of each candidate's logit [N, M], and the expert's standard deviation [N]."""
+        """What each member of the stack says of the candidates' logits [N, M], and the expert's standard deviation [N].
+
+        The members are the expert with what the users want beyond it, the recent expert, and the network.
+        """
         logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        columns = [logit_N + own_N]
+        columns = [logit_N + own_N, self.recent.logit(read)]
         if self.settings.network.steps:
             columns.append(self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]))
         return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt()
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
-        """Joint draws [M, N] of the logits around those given, the same for the same weights."""
-        read = self.read(inputs)
-        centre_N, _ = self.expert.score(read)
-        drawn_MN = self.expert.sample(read, self.explore.samples, seed=int(self.updates))
-        return drawn_MN - centre_N + logit_N
+        """Joint draws [M, N] of the logits around those given, the same for the same weights.
+
+        The expert is drawn from its posterior; for `neural_thompson` the network is too: each draw takes one tower.
+
+        References:
+            Ensemble sampling: Lu, Van Roy (2017), Ensemble sampling, section 4.
+        """
+        read, count = self.read(inputs), self.explore.samples
+        weight_M = self.stack.weight.float()
+        apart_MN = self.expert.sample(read, count, seed=int(self.updates)) - self.expert.logit(read)
+        drawn_MN: Tensor = logit_N + weight_M[0] * apart_MN
+        if self.explore.strategy == "neural_thompson" and self.settings.network.steps:
+            tower_TN = self.network.each(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+            of_draw = torch.arange(count) % len(tower_TN)
+            drawn_MN = drawn_MN + weight_M[-1] * (tower_TN - tower_TN.mean(dim=0))[of_draw]
+        return drawn_MN
 
     def read(self, inputs: Inputs) -> Regressors:
         """What the expert reads of the candidates."""
@@ -179,6 +193,7 @@ class Policy(nn.Module):
         item_J = torch.cat([torch.ones(1), self.item_side.active])
         base_rate = (float(rows.reward_R.sum()) + 0.5) / (len(rows) + 10.0)
         self.expert.restart(Sides(context_I, item_J), base_rate)
+        self.recent.restart(Sides(context_I, item_J), base_rate=0.5)
         self.users.restart(item_J)
         self.network.restart(base_rate)
         self.stack.restart()
@@ -194,7 +209,8 @@ class Policy(nn.Module):
         self.stack.learn(logit_RM, reward_R)
         own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         self.expert.learn(read, Targets.whole(reward_R, own_R))
-        shared_R, _ = self.expert.score(read)
+        self.recent.learn(read, Targets.whole(reward_R, logit_RM[:, 0]))
+        shared_R = self.expert.logit(read)
         self.users.learn(inputs.user_N, read.item_NJ, shared_R, reward_R, self.expert.clock)
         return predicted_R.numpy()
 
@@ -202,8 +218,9 @@ class Policy(nn.Module):
     def forget(self) -> None:
         """Takes most of the evidence for outdated, after a change."""
         self.expert.settle()
-        self.expert.forget(self.settings.change.keep)
-        self.expert.reread()
+        for expert in (self.expert, self.recent):
+            expert.forget(self.settings.change.keep)
+            expert.reread()
 
     @torch.no_grad()
     def step(self, rows: Rows, mask_TR: Tensor) -> bool:
@@ -224,7 +241,10 @@ class Policy(nn.Module):
 
 def inputs_of_rows(rows: Rows) -> Inputs:
     """Rows as decisions with one candidate each."""
-    return inputs_of_columns({name: torch.from_numpy(column) for name, column in rows.columns().items()})
+    writeable = {
+        name: c if c.flags.writeable else c.copy() for name, c in rows.columns().items()
+    }  # torch warns of others
+    return inputs_of_columns({name: torch.from_numpy(column) for name, column in writeable.items()})
 
 
 def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:

@@ -81,7 +81,7 @@ class DelaySettings(Section):
 
 
 class NetworkSettings(Section):
-    """The small network beside the expert, and the stack that says how much each of them counts."""
+    """The small network beside the experts."""
 
     towers: int = Field(4, ge=1, description="networks whose mean counts; each sees another half of the rows")
     hidden: int = Field(64, ge=1, description="hidden units of a tower")
@@ -93,9 +93,29 @@ class NetworkSettings(Section):
     steps: int = Field(4, ge=0, description="steps for each 256 rows learned; 0 leaves the network out")
     recent_rows: float = Field(8_000, gt=0, description="rows after which an older one is drawn half as often")
     idle_weight: float = Field(0.12, ge=0, description="below this weight it takes a quarter of its steps")
-    prior_weights: tuple[float, float] = Field((0.95, 0.05), description="weights of expert and network to begin with")
-    prior_precision: float = Field(60.0, gt=0, description="of those weights")
-    stack_rows: float = Field(5_000, gt=0, description="rows after which evidence on the weights weighs half")
+
+
+class RecentSettings(Section):
+    """The second expert: it learns what the first one misses, and forgets it soon."""
+
+    sd_cross: float = Field(1.5, gt=0, description="prior sd of its logit from all cross features together")
+    sd_item: float = Field(0.5, gt=0, description="prior sd of its logit from the item's features")
+    sd_context: float = Field(0.3, gt=0, description="prior sd of its logit from the context's features")
+    sd_similarity: float = Field(0.3, gt=0, description="prior sd of its logit from the similarities")
+    sd_intercept: float = Field(0.3, gt=0, description="prior sd of its intercept")
+    sd_item_id: float = Field(0.2, gt=0, description="prior sd of its effect of an item")
+    memory_rows: float = Field(400.0, gt=0, description="rows after which evidence weighs half")
+    max_items: int = Field(4_096, ge=1_024, description="items with an effect; the longest unseen go first")
+
+
+class StackSettings(Section):
+    """How much the logits of expert, recent expert and network count: weights to begin with, and how they move."""
+
+    expert: float = Field(0.95, ge=0, description="weight of the expert to begin with")
+    recent: float = Field(0.7, ge=0, description="weight of the recent expert to begin with")
+    network: float = Field(0.05, ge=0, description="weight of the network to begin with")
+    precision: float = Field(60.0, gt=0, description="of those weights")
+    memory_rows: float = Field(5_000, gt=0, description="rows after which evidence on the weights weighs half")
 
 
 class ChangeSettings(Section):
@@ -118,6 +138,8 @@ class AgentSettings(Section):
     expert: ExpertSettings = ExpertSettings()
     explore: ExploreSettings = ExploreSettings()
     delay: DelaySettings = DelaySettings()
+    recent: RecentSettings = RecentSettings()
     network: NetworkSettings = NetworkSettings()
+    stack: StackSettings = StackSettings()
     change: ChangeSettings = ChangeSettings()
     update_rows: int = Field(256, ge=1, description="closed outcomes that start an update")

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from agent.settings import StackSettings
+
 _LOWEST, _HIGHEST = -8.0, 6.0
 _LEAST_CURVATURE = 1e-3
 
@@ -11,9 +13,8 @@ class Stack(nn.Module):
     """p(click) = sigmoid(sum of w_m logit_m), w >= 0, with a Gaussian prior and forgetting.
 
     Args:
-        prior: w to begin with, one a member.
-        precision: of the prior.
-        memory_rows: rows after which evidence weighs half.
+        settings: weights to begin with, precision and memory.
+        network: whether there is a network among the members: expert, recent expert, network.
 
     References:
         Wolpert (1992), Stacked generalization; here online, as in `BayesianLogistic`.
@@ -24,9 +25,10 @@ class Stack(nn.Module):
     weight: Tensor
     prior: Tensor
 
-    def __init__(self, prior: tuple[float, ...], precision: float, memory_rows: float) -> None:
+    def __init__(self, settings: StackSettings, *, network: bool) -> None:
         super().__init__()
-        self._prior_precision, self._memory_rows = precision, memory_rows
+        self._prior_precision, self._memory_rows = settings.precision, settings.memory_rows
+        prior = (settings.expert, settings.recent, *((settings.network,) if network else ()))
         self.register_buffer("prior", torch.tensor(prior, dtype=torch.float64))
         for name, shape in (("precision", (len(prior), len(prior))), ("eta", (len(prior),)), ("weight", (len(prior),))):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))

@@ -128,8 +128,8 @@ def thompson(settings: ExploreSettings, belief: Belief) -> Doubles:
     """How often each candidate is the best over M draws of the logits from the posterior.
 
     Choosing by one draw has no known propensity; choosing by the shares of M draws has an exact one, and is Thompson
-    sampling from the posterior that these draws make up. Whether the draws are of a linear model's posterior or of a
-    Bayesian last layer on a network's features (`neural_thompson`) is the policy's affair.
+    sampling from the posterior that these draws make up. Whether the draws are of a linear model's posterior or of an
+    ensemble of networks (`neural_thompson`) is the policy's affair.
 
     Raises:
         ExploreError: the belief holds no samples, or not of all candidates.

@@ -1,7 +1,12 @@
-"""`python -m deploy.bench`: our policy and its peers learn the same worlds, and a report compares them."""
+"""`python -m deploy.bench`: our policy and its peers learn the same worlds, and a report compares them.
+
+`python -m deploy.bench costs` measures what decisions and learning cost, `python -m deploy.bench loop` what the event
+loop loses or gains against the same policy in process.
+"""
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +22,12 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@app.callback(invoke_without_command=True, context_settings=_HELP)
 def bench(  # noqa: PLR0913 - one parameter for each option
+    context: typer.Context,
     *,
     worlds: Annotated[str | None, typer.Option("--worlds", metavar="A,B", help="Worlds; all where not given.")] = None,
     seeds: Annotated[
@@ -44,8 +53,10 @@ def bench(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Play the worlds, store each result, and write report.md, results.jsonl and curves.png.
 
-    What an earlier call has stored is not played again.
+    What an earlier call has stored is not played again. The options below are for this alone; each command has its own.
     """
+    if context.invoked_subcommand is not None:
+        return
     from deploy.bench.plan import Choice, plan  # noqa: PLC0415 - help is there at once
     from deploy.bench.players import known_players  # noqa: PLC0415
     from deploy.bench.running import Place, run_all  # noqa: PLC0415
@@ -54,6 +65,52 @@ def bench(  # noqa: PLR0913 - one parameter for each option
     tasks = plan(Choice(worlds, seeds, players, rounds, quick, cold), entries)
     results = run_all(tasks, Place(data, out, code), jobs=jobs or os.cpu_count() or 1, fresh=fresh, say=_say)
     _write(results, next(name for name, entry in entries.items() if entry.ours), out)
+
+
+@app.command(context_settings=_HELP)
+def costs(
+    *,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", metavar="N", help="Items and users; again for more, ascending.")
+    ] = None,
+    layouts: Annotated[
+        list[str] | None, typer.Option("--layout", metavar="NAME", help="numeric or text; both where not given.")
+    ] = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of every measurement, at most 15.")] = 7,
+) -> None:
+    """Measure what a decision and a learned row cost with 100 and up to a million items and users."""
+    from deploy.bench.cost_filling import LAYOUTS  # noqa: PLC0415
+    from deploy.bench.costs import SIZES, json_lines, measure, table  # noqa: PLC0415
+
+    for layout in layouts or LAYOUTS:
+        found = measure(layout, sizes or SIZES, repeats)
+        _say(table(found))
+        for line in json_lines(found):
+            typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def loop(
+    *,
+    world: Annotated[str, typer.Option("--world", metavar="NAME", help="A world without texts.")] = "linear",
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", metavar="N", help="0 where not given; again for more.")
+    ] = None,
+    loops: Annotated[
+        list[str] | None, typer.Option("--loop", metavar="NAME", help="live or deterministic; both where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=20, help="Rounds of a run.")] = 6_000,
+) -> None:
+    """Play a world through the event loop and in process, and compare the lifts."""
+    from deploy.bench.loop import LOOPS, compare, json_lines, table  # noqa: PLC0415
+    from deploy.cluster import cluster  # noqa: PLC0415
+
+    chosen = loops or list(LOOPS)
+    with cluster(quiet=True) if "live" in chosen else nullcontext():
+        found = compare(world, seeds or [0], chosen, rounds, _say)
+    _say(table(found))
+    for line in json_lines(found):
+        typer.echo(line)
 
 
 def _write(results: "list[Result]", ours: str, out: Path) -> None:

@@ -8,7 +8,7 @@ their noise in it. How the loop is paced says `deploy.bench.loop_world`.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from deploy.bench.loop_world import LoopWorld, window_ms
 from deploy.bench.ours import DefaultPolicy
 from deploy.bench.rounds import World
 from deploy.bench.world_reading import Vectors
-from deploy.bench.worlds import Library, build
+from deploy.bench.worlds import TEXT_WORLDS, Library, build
 from deploy.clocks import stopped_clock_ms, timer_s
 from deploy.compose import settle
 from deploy.settings import Settings
@@ -92,12 +92,11 @@ def play_live(make: MakeWorld, seed: int, rounds: int = ROUNDS) -> Played:
     """Plays a world through the loop on Ray, which must run.
 
     Args:
-        make: the world.
+        make: the world; without texts.
         seed: of the draws.
         rounds: how many are played.
 
     Raises:
-        BenchError: the world has texts.
         AgentError: the runner could not go on.
     """
     from deploy.drive import Run  # noqa: PLC0415 - Ray loads where it is used
@@ -124,12 +123,9 @@ def play_deterministic(make: MakeWorld, seed: int, rounds: int = ROUNDS) -> Play
     """Plays a world through the loop in this thread.
 
     Args:
-        make: the world.
+        make: the world; without texts.
         seed: of the draws.
         rounds: how many are played.
-
-    Raises:
-        BenchError: the world has texts.
     """
     settings, started_s = _settings(make(), seed), timer_s()
     agent, layout = settle(settings.agent, encoder_dim=0)
@@ -148,7 +144,7 @@ def play_deterministic(make: MakeWorld, seed: int, rounds: int = ROUNDS) -> Play
     return _played(tally, rounds, timer_s() - started_s)
 
 
-LOOPS: Mapping[str, Callable[[MakeWorld, int, int], Played]] = {"live": play_live, "deterministic": play_deterministic}
+LOOPS: dict[str, Callable[[MakeWorld, int, int], Played]] = {"live": play_live, "deterministic": play_deterministic}
 
 
 def compare(
@@ -215,14 +211,14 @@ def _line(found: Sequence[Lifts], name: str) -> str:
 
 
 def _world(name: str, seed: int) -> World:
+    if name in TEXT_WORLDS:
+        msg = f"The loop plays worlds without texts; got {name!r}"
+        raise BenchError(msg)
     return build(name, seed, Library(Path(), Vectors()))
 
 
 def _settings(world: World, seed: int) -> Settings:
     """The defaults, with the world's features and window, and events that come in their order."""
-    if world.text:
-        msg = f"The loop plays worlds without texts; got {world.name!r}"
-        raise BenchError(msg)
     seen = world.rounds(0, 1).seen
     context, candidate = seen.context_BC.shape[1], seen.candidate_BKD.shape[2]
     features = {"text": "off", "context_dim": context, "candidate_dim": candidate}

@@ -4,13 +4,14 @@
 rounds come in lots of 256, with a pause as long as the window between two lots: so within a lot all stay open, and the
 first round of the next lot closes them all, as the in-process player's update does.
 
-**Pacing.** The world does not run ahead of the learner: while 256 rounds have closed that the deciding weights have not
-learned, no more come. Without a window this means that the first round of a lot is decided with the weights of the lot
-before, and all others with weights that have learned every earlier lot. With a window, decisions lag up to 256 closed
-rounds behind. The in-process player updates every 256 rounds; the loop updates as rounds close, and also reads the
-clicks and the age of what is open.
+**Pacing.** The world does not run ahead of the learner. Without a window no more rounds come while one has closed that
+the deciding weights have not learned: the first round of a lot is decided with the weights of the lot before, all
+others with weights that have learned every earlier lot. With a window the weights may lag up to 256 closed rounds
+behind. The in-process player updates every 256 rounds; the loop updates as rounds close, and also reads the clicks and
+the age of what is open.
 """
 
+import heapq
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ _START_MS = 1_700_000_000_000
 class _Waiting(NamedTuple):
     """An impression without its recommendation, and its truth: probability [K], draw [K] and delay of a click."""
 
-    index: int
+    number: int
     impression: Impression
     probability_K: Floats
     draw_K: Floats
@@ -64,11 +65,12 @@ class LoopWorld:
         self.tally = WorldTally()
         self._world, self._log, self._rounds, self._learned, self._pause = world, log, rounds, learned, pause
         self._window_ms = window_ms(world)
+        self._lag = UPDATE if world.window else 1
         self._ts_ms_N = _times_ms(world, rounds)
         self._shown = 0
         self._lot: Rounds | None = None
         self._waiting: dict[str, _Waiting] = {}
-        self._due: list[tuple[int, Click]] = []
+        self._due: list[tuple[int, int, Click]] = []
 
     def supply(self, limit: int) -> int:
         """Shows up to `limit` rounds with the clicks due before each; see `Parts.supply`.
@@ -82,7 +84,7 @@ class LoopWorld:
             return 0
         now_ms = int(self._ts_ms_N[max(self._shown - 1, 0)])
         self._click(now_ms)
-        if self._closed(now_ms) - self._learned() >= UPDATE:
+        if self._closed(now_ms) - self._learned() >= self._lag:
             self._pause()
             return 1
         ahead = UPDATE - self._shown % UPDATE  # to the end of the lot
@@ -102,7 +104,7 @@ class LoopWorld:
         self._click(impression.ts_ms)
         self._log.append(impression)
         self._waiting[impression.impression_id] = _Waiting(
-            index=index,
+            number=index,
             impression=impression,
             probability_K=self._lot.probability_BK[place],
             draw_K=self._lot.draw_BK[place],
@@ -112,10 +114,10 @@ class LoopWorld:
 
     def _take(self, recommendation: Recommendation) -> None:
         """Notes what was chosen, and when it will be clicked."""
-        index, impression, probability_K, draw_K, delay_ms = self._waiting.pop(recommendation.impression_id)
+        number, impression, probability_K, draw_K, delay_ms = self._waiting.pop(recommendation.impression_id)
         chosen = recommendation.slate[0].item_id
         action = [candidate.item_id for candidate in impression.candidates].index(chosen)
-        self.tally.add(index, float(probability_K[action]), float(probability_K.mean()), float(probability_K.max()))
+        self.tally.add(number, float(probability_K[action]), float(probability_K.mean()), float(probability_K.max()))
         if draw_K[action] < probability_K[action]:
             click = Click(
                 impression_id=impression.impression_id,
@@ -123,12 +125,11 @@ class LoopWorld:
                 item_id=chosen,
                 ts_ms=impression.ts_ms + delay_ms,
             )
-            self._due.append((click.ts_ms, click))
-            self._due.sort(key=lambda due: due[0])
+            heapq.heappush(self._due, (click.ts_ms, number, click))
 
     def _click(self, until_ms: int) -> None:
         while self._due and self._due[0][0] <= until_ms:
-            self._log.append(self._due.pop(0)[1])
+            self._log.append(heapq.heappop(self._due)[2])
 
 
 def _times_ms(world: World, rounds: int) -> Ints:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agent.network import Towers
-from agent.settings import NetworkSettings
+from agent.settings import NetworkSettings, StackSettings
 from agent.stack import Stack
 
 
@@ -84,7 +84,7 @@ def said(seed, count, skill):
 
 @pytest.mark.parametrize("skill", [0, 1])
 def test_the_member_who_knows_gets_the_weight(skill):
-    stack = Stack((0.7, 0.3), precision=60.0, memory_rows=5_000)
+    stack = Stack(StackSettings(expert=0.7, recent=0.3), network=False)
     for seed in range(40):
         stack.learn(*said(seed, 256, skill))
     knows, guesses = stack.weight[1 - skill], stack.weight[skill]
@@ -94,7 +94,7 @@ def test_the_member_who_knows_gets_the_weight(skill):
 
 
 def test_without_evidence_the_weights_are_the_prior_and_they_return_to_it():
-    stack = Stack((0.7, 0.3), precision=60.0, memory_rows=10)
+    stack = Stack(StackSettings(expert=0.7, recent=0.3, memory_rows=10), network=False)
     logit_NM = torch.tensor([[1.0, 2.0], [100.0, -100.0]])
     torch.testing.assert_close(stack(logit_NM), torch.tensor([1.3, 0.7 * 6.0 - 0.3 * 8.0]))
     stack.learn(*said(0, 256, 0))
