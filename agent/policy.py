@@ -235,7 +235,7 @@ class Policy(nn.Module):
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
         own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        reward_R, weight_R64 = torch.from_numpy(rows.reward_R).double(), torch.from_numpy(weight_R)
+        reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
         self.expert.provide(read, Targets(reward_R, weight_R64, own_R.double()))
 
 

@@ -257,6 +257,15 @@ def test_open_rows_without_a_click_lower_the_scores_the_more_the_older_they_are_
     assert found[2] < found[1] < found[0] < found[3]
 
 
+def test_open_rows_may_lie_in_memory_that_cannot_be_written():
+    """As those do that came from another process; torch warns of them, and a warning is an error here."""
+    learner, given = learning(), open_rows(1, 60)
+    learner.learn(rows(0, 100))
+    for column in (*given.rows.columns().values(), given.age_ms_R, given.share_R):
+        column.flags.writeable = False
+    learner.provide(given)
+
+
 def test_delays_of_closed_clicks_tell_how_much_an_age_counts():
     quick, slow = learning(), learning()
     for learner, delay_ms in ((quick, 10.0), (slow, 990.0)):
