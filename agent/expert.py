@@ -10,7 +10,7 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 `settle` or `learn` takes it away again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -202,7 +202,17 @@ class BayesianLogistic(nn.Module):
             if step + 1 < steps:
                 newton_d = _solve(found.precision, found.eta)
                 logit_R = _times(features_Rd, newton_d) + added.mean_M(newton_d)[added.row_R] + targets.offset_R
-        return found
+        return self._with_loose(found, arrows, wide, targets) if arrows.loose_M.any() else found
+
+    def _with_loose(self, found: "_Evidence", arrows: Arrows, read: Regressors, targets: Targets) -> "_Evidence":
+        """The effects that were held while theta was learned take in what theta leaves unexplained."""
+        theta_d = _solve(found.precision, found.eta)
+        logit_R = read.features() @ theta_d + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
+        curvature_R, pull_R = _linearised(logit_R, targets)
+        after = arrows.added(read, curvature_R, pull_R, targets.reward_R, theta_d)
+        evidence_M = torch.where(arrows.loose_M, after.evidence_M, found.arrows.evidence_M)
+        weight_M = torch.where(arrows.loose_M, after.weight_M, found.arrows.weight_M)
+        return found._replace(arrows=replace(found.arrows, evidence_M=evidence_M, weight_M=weight_M))
 
     def reread(self) -> None:
         """Lets `score` read what `forget` left."""

@@ -34,7 +34,7 @@ class ExpertSettings(Section):
     rank: int = Field(16, ge=1, description="components of a side, at most")
     min_rank: int = Field(4, ge=1, description="components of a side, at least, where it has that many columns")
     explained: float = Field(0.98, gt=0, le=1, description="share of variance that the components keep")
-    sd_cross: float = Field(1.5, gt=0, description="prior sd of the logit from all cross features together")
+    sd_cross: float = Field(1.0, gt=0, description="prior sd of the logit from all cross features together")
     sd_item: float = Field(0.7, gt=0, description="prior sd of the logit from the item's features")
     sd_similarity: float = Field(1.0, gt=0, description="prior sd of the logit from the cosines to text and interest")
     mean_similarity: float = Field(0.2, description="prior mean of the logit per scaled cosine")
