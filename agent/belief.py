@@ -21,8 +21,6 @@ class Belief:
         counts_B: candidates of each decision.
         rows: rows learned so far, n.
         samples_MN: M joint draws of the logits from the posterior.
-        similarity_N: scaled cosine of each candidate to context and interest; None where they share no space. The
-            logit holds it already, so no strategy reads it.
         item_rows_N: how often each candidate's item was resolved, older rows counting less; 0 for a new item.
         item_reward_N: the mean reward of the item over those rows, in [0, 1]; any number where there are none.
     """
@@ -32,7 +30,6 @@ class Belief:
     counts_B: Places
     rows: int
     samples_MN: Doubles | None = None
-    similarity_N: Doubles | None = None
     item_rows_N: Doubles | None = None
     item_reward_N: Doubles | None = None
 

@@ -101,15 +101,18 @@ class Policy(nn.Module):
         """What was scored, and what else the strategy needs."""
         needs = NEEDS.get(self.explore.strategy, frozenset())
         samples_MN = self.sample(inputs, logit_N).double().numpy() if "samples_MN" in needs else None
-        item_rows_N, item_reward_N = self.expert.items.seen(inputs.item_N, self.expert.clock)
+        item_rows_N = item_reward_N = None
+        if "item_rows_N" in needs:
+            seen = self.expert.items.seen(inputs.item_N, self.expert.clock)
+            item_rows_N, item_reward_N = (each_N.double().numpy() for each_N in seen)
         return Belief(
             logit_N.double().numpy(),
             sd_N.double().numpy(),
             counts_B,
             int(self.rows),
             samples_MN=samples_MN,
-            item_rows_N=item_rows_N.double().numpy(),
-            item_reward_N=item_reward_N.double().numpy(),
+            item_rows_N=item_rows_N,
+            item_reward_N=item_reward_N,
         )
 
     @torch.no_grad()

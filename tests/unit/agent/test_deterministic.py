@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.deterministic import AGENT, CORE, LAYOUT, FusedLog, Life, settled
+from support.deterministic import AGENT, CORE, LAYOUT, Life, settled
+from support.open_worlds import Failing
 
 from agent.deterministic import DeterministicLoop
 from agent.errors import AgentError, CheckpointError
@@ -12,24 +13,6 @@ from agent.settings import DelaySettings
 from envs.core import Core
 from envs.session import Session
 from stream.errors import CommitFailedError
-
-
-class Failing(FusedLog):
-    """Its next commit fails: with nothing visible, or with everything visible and only the answer lost."""
-
-    fails = None
-
-    def settle(self, unit, progress):
-        fails, self.fails = self.fails, None
-        if fails == "before":
-            self.drop(unit)
-            raise CommitFailedError("transaction must be committed; it was not")
-        published = super().settle(unit, progress)
-        if fails == "after":
-            with self._arrived:
-                self._rewind()
-            raise CommitFailedError("transaction must be answered; it was not")
-        return published
 
 
 def steps(loop, count):
