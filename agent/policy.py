@@ -121,20 +121,21 @@ class Policy(nn.Module):
         if self.settings.scorer == "cosine":
             logit_N = _COSINE_LOGIT * self.similarities(inputs, self.item_side(inputs.candidates_ND)).sum(-1)
             return logit_N, torch.zeros_like(logit_N)
-        logit_NM, sd_N = self.members(inputs, self.read(inputs))
+        logit_NM, sd_N, _ = self.members(inputs, self.read(inputs))
         return self.stack(logit_NM), sd_N
 
-    def members(self, inputs: Inputs, read: Regressors) -> tuple[Tensor, Tensor]:
-        """What each member of the stack says of the candidates' logits [N, M], and the expert's standard deviation [N].
+    def members(self, inputs: Inputs, read: Regressors) -> tuple[Tensor, Tensor, Tensor]:
+        """What the members of the stack say: the expert with what the users want beyond it, recent expert, network.
 
-        The members are the expert with what the users want beyond it, the recent expert, and the network.
+        Returns:
+            Their logits [N, M], the expert's standard deviation [N], and the users' own part of its logit [N].
         """
         logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         columns = [logit_N + own_N, self.recent.logit(read)]
         if self.settings.network.steps:
             columns.append(self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]))
-        return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt()
+        return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt(), own_N
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
         """Joint draws [M, N] of the logits around those given, the same for the same weights.
@@ -207,10 +208,9 @@ class Policy(nn.Module):
         self.expert.settle()
         inputs, reward_R = inputs_of_rows(rows), torch.from_numpy(rows.reward_R)
         read = self.read(inputs)
-        logit_RM, _ = self.members(inputs, read)
+        logit_RM, _, own_R = self.members(inputs, read)
         predicted_R = torch.sigmoid(self.stack(logit_RM))
         self.stack.learn(logit_RM, reward_R)
-        own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         self.expert.learn(read, Targets.whole(reward_R, own_R))
         self.recent.learn(read, Targets.whole(reward_R, logit_RM[:, 0]))
         shared_R = self.expert.logit(read)

@@ -263,7 +263,9 @@ def test_open_rows_may_lie_in_memory_that_cannot_be_written():
     learner.learn(rows(0, 100))
     for column in (*given.rows.columns().values(), given.age_ms_R, given.share_R):
         column.flags.writeable = False
+    before = logits(learner)
     learner.provide(given)
+    assert (logits(learner) != before).any()
 
 
 def test_delays_of_closed_clicks_tell_how_much_an_age_counts():
