@@ -76,7 +76,8 @@ class Policy(nn.Module):
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
         self.recent = BayesianLogistic(recent, 1 + self.context_side.width, item_width, similarities)
         self.network = Towers(settings.network, self.context_side.width, self.item_side.width)
-        self.stack = Stack(settings.stack, network=bool(settings.network.steps))
+        proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
+        self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
         self.change = Change(settings.change)
 
     @property
@@ -121,11 +122,16 @@ class Policy(nn.Module):
         if self.settings.scorer == "cosine":
             logit_N = _COSINE_LOGIT * self.similarities(inputs, self.item_side(inputs.candidates_ND)).sum(-1)
             return logit_N, torch.zeros_like(logit_N)
-        logit_NM, sd_N, _ = self.members(inputs, self.read(inputs))
+        logit_NM, sd_N, _ = self.members(inputs, self.read(inputs), idle=False)
         return self.stack(logit_NM), sd_N
 
-    def members(self, inputs: Inputs, read: Regressors) -> tuple[Tensor, Tensor, Tensor]:
+    def members(self, inputs: Inputs, read: Regressors, *, idle: bool) -> tuple[Tensor, Tensor, Tensor]:
         """What the members of the stack say: the expert with what the users want beyond it, recent expert, network.
+
+        Args:
+            inputs: of N candidates.
+            read: the same, as the expert reads them.
+            idle: whether a network that does not count is asked too; it says 0 otherwise.
 
         Returns:
             Their logits [N, M], the expert's standard deviation [N], and the users' own part of its logit [N].
@@ -134,7 +140,10 @@ class Policy(nn.Module):
         own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         columns = [logit_N + own_N, self.recent.logit(read)]
         if self.settings.network.steps:
-            columns.append(self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]))
+            asked = idle or float(self.stack.weight[-1]) > 0.0
+            columns.append(
+                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(own_N)
+            )
         return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt(), own_N
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
@@ -208,7 +217,7 @@ class Policy(nn.Module):
         self.expert.settle()
         inputs, reward_R = inputs_of_rows(rows), torch.from_numpy(rows.reward_R)
         read = self.read(inputs)
-        logit_RM, _, own_R = self.members(inputs, read)
+        logit_RM, _, own_R = self.members(inputs, read, idle=True)
         predicted_R = torch.sigmoid(self.stack(logit_RM))
         self.stack.learn(logit_RM, reward_R)
         self.expert.learn(read, Targets.whole(reward_R, own_R))

@@ -90,7 +90,7 @@ class NetworkSettings(Section):
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
     largest_gradient: float = Field(1.0, gt=0, description="norm to which a larger gradient is shortened")
     batch: int = Field(256, ge=1, description="rows of a step")
-    steps: int = Field(4, ge=0, description="steps for each 256 rows learned; 0 leaves the network out")
+    steps: int = Field(16, ge=0, description="steps for each 256 rows learned; 0 leaves the network out")
     recent_rows: float = Field(8_000, gt=0, description="rows after which an older one is drawn half as often")
     idle_weight: float = Field(0.12, ge=0, description="below this weight it takes a quarter of its steps")
 
@@ -114,6 +114,7 @@ class StackSettings(Section):
     expert: float = Field(0.95, ge=0, description="weight of the expert to begin with")
     recent: float = Field(0.7, ge=0, description="weight of the recent expert to begin with")
     network: float = Field(0.05, ge=0, description="weight of the network to begin with")
+    proof: float = Field(20.0, ge=0, description="log loss that the network must have saved to count; 0: no proof")
     precision: float = Field(60.0, gt=0, description="of those weights")
     memory_rows: float = Field(5_000, gt=0, description="rows after which evidence on the weights weighs half")
 

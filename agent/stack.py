@@ -1,4 +1,9 @@
-"""How much each member's logit counts: a logistic regression on what the members said before they learned a row."""
+"""How much each member's logit counts: a logistic regression on what the members said before they learned a row.
+
+The last member, the network, counts only while it has proved its worth: while weights with it save enough log loss over
+weights without it, on rows that neither had learned. Both are judged with a level of their own, so that what is saved
+tells candidates apart: a common error of all predictions is not the network's to mend.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +17,14 @@ _LEAST_CURVATURE = 1e-3
 class Stack(nn.Module):
     """p(click) = sigmoid(sum of w_m logit_m), w >= 0, with a Gaussian prior and forgetting.
 
+    Attributes:
+        weight: how much each of the M members counts; 0 for a network that has to prove itself.
+        saved: log loss that the network has saved, in nats; it counts half after the memory.
+
     Args:
         settings: weights to begin with, precision and memory.
         network: whether there is a network among the members: expert, recent expert, network.
+        proof: what `saved` must exceed for the network to count; 0 lets it count from the start.
 
     References:
         Wolpert (1992), Stacked generalization; here online, as in `BayesianLogistic`.
@@ -22,23 +32,33 @@ class Stack(nn.Module):
 
     precision: Tensor
     eta: Tensor
-    weight: Tensor
     prior: Tensor
+    weight: Tensor
+    judged_with: Tensor
+    judged_without: Tensor
+    saved: Tensor
 
-    def __init__(self, settings: StackSettings, *, network: bool) -> None:
+    def __init__(self, settings: StackSettings, *, network: bool, proof: float = 0.0) -> None:
         super().__init__()
-        self._prior_precision, self._memory_rows = settings.precision, settings.memory_rows
-        prior = (settings.expert, settings.recent, *((settings.network,) if network else ()))
+        self._settings, self._proof = settings, proof
+        weights = (settings.expert, settings.recent, *((settings.network,) if network else ()))
+        self._members, self._level = len(weights), len(weights)
+        self._experts = [0, 1]
+        prior = (*weights, 0.0)
         self.register_buffer("prior", torch.tensor(prior, dtype=torch.float64))
-        for name, shape in (("precision", (len(prior), len(prior))), ("eta", (len(prior),)), ("weight", (len(prior),))):
-            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("precision", torch.zeros(len(prior), len(prior), dtype=torch.float64))
+        self.register_buffer("saved", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("weight", torch.zeros(self._members, dtype=torch.float64))
+        for name in ("eta", "judged_with", "judged_without"):
+            self.register_buffer(name, torch.zeros(len(prior), dtype=torch.float64))
         self.restart()
 
     def restart(self) -> None:
         """Back to the prior."""
-        self.precision.copy_(self._prior_precision * torch.eye(len(self.prior)))
-        self.eta.copy_(self._prior_precision * self.prior)
-        self.weight.copy_(self.prior)
+        self.precision.copy_(self._settings.precision * torch.eye(len(self.prior)))
+        self.eta.copy_(self._settings.precision * self.prior)
+        self.saved.zero_()
+        self._solve()
 
     def forward(self, logit_NM: Tensor) -> Tensor:
         """The joint logit [N] of what M members say."""
@@ -47,24 +67,53 @@ class Stack(nn.Module):
 
     def learn(self, logit_RM: Tensor, reward_R: Tensor) -> None:
         """Takes in R rows: what the members said of each before they learned it, and the reward."""
-        keep = 0.5 ** (len(reward_R) / self._memory_rows)
-        fresh = self._prior_precision * torch.eye(len(self.prior), dtype=torch.float64)
-        self.precision.mul_(keep).add_((1.0 - keep) * fresh)
-        self.eta.mul_(keep).add_((1.0 - keep) * self._prior_precision * self.prior)
-        said_RM = logit_RM.double().clamp(_LOWEST, _HIGHEST)
-        joint_R = said_RM @ self.weight
+        keep = 0.5 ** (len(reward_R) / self._settings.memory_rows)
+        fresh = self._settings.precision
+        self.precision.mul_(keep).diagonal().add_((1.0 - keep) * fresh)
+        self.eta.mul_(keep).add_((1.0 - keep) * fresh * self.prior)
+        said_RM = nn.functional.pad(logit_RM.double().clamp(_LOWEST, _HIGHEST), (0, 1), value=1.0)
+        joint_R, reward_R = said_RM[:, :-1] @ self.weight, reward_R.double()
+        losses = [_loss(said_RM @ weight, reward_R) for weight in (self.judged_without, self.judged_with)]
+        self.saved.mul_(keep).add_(losses[0] - losses[1])
         p_R = torch.sigmoid(joint_R)
         curvature_R = (p_R * (1.0 - p_R)).clamp_min(_LEAST_CURVATURE)
         self.precision.add_(said_RM.T @ (said_RM * curvature_R[:, None]))
-        self.eta.add_(said_RM.T @ (reward_R.double() - p_R + curvature_R * joint_R))
-        self.weight.copy_(_nonnegative(self.precision, self.eta))
+        self.eta.add_(said_RM.T @ (reward_R - p_R + curvature_R * joint_R))
+        self._solve()
+
+    def _solve(self) -> None:
+        members = list(range(self._members))
+        self.judged_with.copy_(self._best([*members, self._level]))
+        self.judged_without.copy_(self._best([*self._experts, self._level]))
+        proved = self._proof == 0.0 or float(self.saved) > self._proof
+        self.weight.copy_(self._best(members if proved else self._experts)[:-1])
+
+    def _best(self, used: list[int]) -> Tensor:
+        """The weights of highest posterior density where those not used are 0."""
+        weight = torch.zeros_like(self.eta)
+        weight[used] = _nonnegative(self.precision[used][:, used], self.eta[used], free=used[-1] == self._level)
+        return weight
 
 
-def _nonnegative(precision: Tensor, eta: Tensor) -> Tensor:
-    """The weights >= 0 of highest posterior density, by coordinate descent from the free optimum."""
-    weight: Tensor = torch.linalg.solve(precision, eta).clamp_min(0.0)
+def _loss(logit_R: Tensor, reward_R: Tensor) -> Tensor:
+    """The log loss of rows, summed."""
+    return nn.functional.binary_cross_entropy_with_logits(logit_R, reward_R, reduction="sum")
+
+
+def _nonnegative(precision: Tensor, eta: Tensor, *, free: bool) -> Tensor:
+    """The weights >= 0 of highest posterior density, by coordinate descent from the free optimum.
+
+    Args:
+        precision: of the weights.
+        eta: their natural mean.
+        free: whether the last of them may be negative.
+    """
+    weight: Tensor = torch.linalg.solve(precision, eta)
+    bounded = slice(0, -1 if free else None)
+    weight[bounded].clamp_min_(0.0)
     for _ in range(20):
         for member in range(len(weight)):
             others = precision[member] @ weight - precision[member, member] * weight[member]
-            weight[member] = ((eta[member] - others) / precision[member, member]).clamp_min(0.0)
+            weight[member] = (eta[member] - others) / precision[member, member]
+            weight[bounded].clamp_min_(0.0)
     return weight

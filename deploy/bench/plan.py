@@ -7,9 +7,9 @@ from deploy.bench.errors import BenchError
 from deploy.bench.harness import ROUNDS
 from deploy.bench.players import Entry
 from deploy.bench.results import Task
-from deploy.bench.worlds import REPORT_SEEDS, TEXT_WORLDS, WORLDS
+from deploy.bench.worlds import REPORT_SEEDS, TEXT_WORLDS, TUNE_SEEDS, WORLDS
 
-QUICK_WORLDS, QUICK_SEEDS, QUICK_ROUNDS = ("linear", "drift", "text"), REPORT_SEEDS[:2], 6_000
+QUICK_WORLDS, QUICK_SEEDS, QUICK_ROUNDS = ("linear", "drift", "text"), TUNE_SEEDS[:2], 6_000
 
 
 @dataclass(frozen=True, slots=True)

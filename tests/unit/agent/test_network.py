@@ -101,3 +101,41 @@ def test_without_evidence_the_weights_are_the_prior_and_they_return_to_it():
     for _ in range(50):
         stack.learn(torch.zeros(256, 2), torch.full((256,), 0.5))
     torch.testing.assert_close(stack.weight, torch.tensor([0.7, 0.3], dtype=torch.float64))
+
+
+def members(seed, count, network):
+    """Two experts who know half of the odds, and what a network says of the whole; and rewards."""
+    random = torch.Generator().manual_seed(seed)
+    known_R, hidden_R = torch.randn(2, count, generator=random)
+    reward_R = (torch.rand(count, generator=random) < torch.sigmoid(known_R + hidden_R - 2.0)).float()
+    said_R = network(known_R, hidden_R)
+    return torch.stack([known_R - 2.0, torch.zeros(count), said_R], dim=1), reward_R
+
+
+def test_a_network_counts_once_it_has_proved_itself():
+    stack = Stack(StackSettings(), network=True, proof=20.0)
+    weights = []
+    for seed in range(20):
+        stack.learn(*members(seed, 256, lambda known, hidden: known + hidden - 2.0))
+        weights.append((float(stack.saved), float(stack.weight[2])))
+    before = [weight for saved, weight in weights if saved <= 20.0]
+    after = [weight for saved, weight in weights if saved > 20.0]
+    assert before
+    assert set(before) == {0.0}
+    assert min(after) > 0.1
+    assert after[-1] > 0.3
+
+
+def test_a_network_that_mends_a_common_error_alone_does_not_count():
+    stack = Stack(StackSettings(), network=True, proof=20.0)
+    for seed in range(40):
+        logit_RM, reward_R = members(seed, 256, lambda known, hidden: torch.full_like(known, -1.0) + 0.0 * hidden)
+        logit_RM[:, 0] += 1.5  # the expert says too much, everywhere
+        stack.learn(logit_RM, reward_R)
+    assert float(stack.saved) < 20.0
+    assert float(stack.weight[2]) == 0.0
+
+
+def test_without_a_proof_asked_for_a_network_counts_from_the_start():
+    stack = Stack(StackSettings(network=0.3), network=True, proof=0.0)
+    assert float(stack.weight[2]) == pytest.approx(0.3)

@@ -15,7 +15,7 @@ def taught(strategy):
         explore={"strategy": strategy, "samples": 4_000},
         expert={"refresh_rows": (256,)},
         network={"steps": 16},
-        stack={"expert": 0.5, "network": 0.5},
+        stack={"expert": 0.5, "network": 0.5, "proof": 0.0},
     )
     learner = Learning(Policy(settings, LAYOUT))
     for seed in range(8):

@@ -14,7 +14,7 @@ from deploy.bench.plan import Choice, plan
 from deploy.bench.players import Entry
 from deploy.bench.results import Store, Task
 from deploy.bench.running import Place, run_all, run_task
-from deploy.bench.worlds import REPORT_SEEDS, WORLDS
+from deploy.bench.worlds import REPORT_SEEDS, TUNE_SEEDS, WORLDS
 
 
 class Uniform:
@@ -68,7 +68,7 @@ def test_all_worlds_seeds_and_players_are_planned():
 def test_quick_is_small_and_what_is_given_goes_first():
     tasks = plan(Choice(quick=True), ENTRIES)
     assert {(each.world, each.seed) for each in tasks} == {
-        (w, s) for w in ("linear", "drift", "text") for s in (1000, 1001)
+        (w, s) for w in ("linear", "drift", "text") for s in TUNE_SEEDS[:2]
     }
     assert {each.rounds for each in tasks} == {6_000}
     assert plan(Choice("drift", "5", "peer", 40, quick=True), ENTRIES) == [Task("drift", 5, "peer", 40)]
