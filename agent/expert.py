@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from agent.item_effects import Arrows, ItemEffects
 from agent.regressors import Regressors
+from agent.row_sums import Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
 
 _LEAST_CURVATURE = 1e-3
@@ -60,6 +61,9 @@ class BayesianLogistic(nn.Module):
     References:
         Laplace approximation of Bayesian logistic regression: Bishop (2006), Pattern recognition and machine
         learning, section 4.5; two Newton steps a batch. Marginal of a block Gaussian: the Schur complement.
+
+    Attributes:
+        adding: adds up what `learn` takes in.
     """
 
     precision: Tensor
@@ -75,6 +79,7 @@ class BayesianLogistic(nn.Module):
         self._settings = settings
         self._I, self._J, self._S = context_width, item_width, similarities
         self._provisional = False
+        self.adding: Adding = added_here
         self.width = d = context_width * item_width + similarities
         for name in ("prior_precision", "prior_eta", "eta"):
             self.register_buffer(name, torch.zeros(d, dtype=torch.float64))
@@ -182,23 +187,24 @@ class BayesianLogistic(nn.Module):
             read: R rows.
             targets: of the rows.
             steps: 1 linearises the rows where the posterior stands, in single precision, which is enough for what is
-                gone at the next update; 2 does so once more where that leads, in double precision.
+                gone at the next update and for a place to linearise at; 2 does so once more where that leads, in
+                double precision.
         """
         wide, theta_d = read.double(), self.mean.double()
-        features_Rd = (wide if steps > 1 else read).features()
+        features_Rd, adding = read.features(), added_here
         arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
         precision, eta = self.precision + returned_dd, self.eta + returned_d
         logit_R = _times(features_Rd, theta_d) + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
         for step in range(steps):
+            if step == 1:
+                features_Rd, adding = wide.features(), self.adding
             curvature_R, pull_R = _linearised(logit_R, targets)
+            own_R = pull_R - curvature_R * arrows.held_R(theta_d)
+            sums_of_rows = adding(WeightedRows(read, features_Rd, curvature_R, own_R))
             added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
-            taken_dd, taken_d = added.contribution()
-            weighted_Rd = features_Rd * curvature_R[:, None].to(features_Rd.dtype)
-            found = _Evidence(
-                precision + features_Rd.T @ weighted_Rd - taken_dd,
-                eta + _times(features_Rd.T, pull_R - curvature_R * arrows.held_R(theta_d)) - taken_d,
-                added,
-            )
+            taken_dd, taken_d = added.contribution(features_Rd.dtype)
+            sums = sums_of_rows()
+            found = _Evidence(precision + sums.precision - taken_dd, eta + sums.eta - taken_d, added)
             if step + 1 < steps:
                 newton_d = _solve(found.precision, found.eta)
                 logit_R = _times(features_Rd, newton_d) + added.mean_M(newton_d)[added.row_R] + targets.offset_R
@@ -226,7 +232,7 @@ class BayesianLogistic(nn.Module):
         """Recomputes what deciding reads: mean and covariance of theta."""
         factor = torch.linalg.cholesky(precision)
         self.mean.copy_(torch.cholesky_solve(eta[:, None], factor)[:, 0])
-        self.covariance.copy_(torch.cholesky_inverse(factor))
+        self.covariance.copy_(torch.cholesky_inverse(factor.float()))
 
 
 class _Evidence(NamedTuple):

@@ -69,11 +69,15 @@ class Arrows:
         """The effects that stay as they are while theta is learned; 0 where both are learned together."""
         return torch.where(self.loose_M, self.mean_M(theta_d), 0.0)[self.row_R]
 
-    def contribution(self) -> tuple[Tensor, Tensor]:
-        """What marginalising the effects takes from the precision [d, d] and the natural mean [d] of theta."""
-        coupling_Md = self.coupling_Md()
-        scaled_Md = coupling_Md / (self.prior + self.weight_M)[:, None]
-        return coupling_Md.T @ scaled_Md, scaled_Md.T @ self.evidence_M
+    def contribution(self, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+        """What marginalising the effects takes from the precision [d, d] and the natural mean [d] of theta.
+
+        Args:
+            precision: of the sums over items.
+        """
+        coupling_Md = self.coupling_Md().to(precision)
+        scaled_Md = coupling_Md / (self.prior + self.weight_M).to(precision)[:, None]
+        return coupling_Md.T @ scaled_Md, scaled_Md.T @ self.evidence_M.to(precision)
 
     def added(
         self, read: Regressors, curvature_R: Tensor, pull_R: Tensor, reward_R: Tensor, theta_d: Tensor

@@ -62,7 +62,8 @@ class Policy(nn.Module):
         super().__init__()
         self.settings = settings
         self.layout = layout
-        rank = Rank(settings.expert.min_rank, settings.expert.rank, settings.expert.explained)
+        most = settings.expert.text_rank if layout.text else settings.expert.rank
+        rank = Rank(settings.expert.min_rank, most, settings.expert.explained)
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
         self.item_side = Projection((layout.text, layout.candidate), rank)
         similarities = 2 * ((1 if layout.text else 0) + (1 if layout.interest else 0))
@@ -74,7 +75,8 @@ class Policy(nn.Module):
         self.expert = BayesianLogistic(settings.expert, 1 + self.context_side.width, item_width, similarities)
         self.users = UserEffects(settings.expert, item_width)
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
-        self.recent = BayesianLogistic(recent, 1 + self.context_side.width, item_width, similarities)
+        widths = [1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side)]
+        self.recent = BayesianLogistic(recent, *widths, similarities)
         self.network = Towers(settings.network, self.context_side.width, self.item_side.width)
         proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
@@ -138,7 +140,7 @@ class Policy(nn.Module):
         """
         logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        columns = [logit_N + own_N, self.recent.logit(read)]
+        columns = [logit_N + own_N, self.recent.logit(read.leading(self.settings.recent.rank))]
         if self.settings.network.steps:
             asked = idle or float(self.stack.weight[-1]) > 0.0
             columns.append(
@@ -206,7 +208,8 @@ class Policy(nn.Module):
         item_J = torch.cat([torch.ones(1), self.item_side.active])
         base_rate = (float(rows.reward_R.sum()) + 0.5) / (len(rows) + 10.0)
         self.expert.restart(Sides(context_I, item_J), base_rate)
-        self.recent.restart(Sides(context_I, item_J), base_rate=0.5)
+        width = 1 + self.settings.recent.rank
+        self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
         self.users.restart(item_J)
         self.network.restart(base_rate)
         self.stack.restart()
@@ -221,7 +224,7 @@ class Policy(nn.Module):
         predicted_R = torch.sigmoid(self.stack(logit_RM))
         self.stack.learn(logit_RM, reward_R)
         self.expert.learn(read, Targets.whole(reward_R, own_R))
-        self.recent.learn(read, Targets.whole(reward_R, logit_RM[:, 0]))
+        self.recent.learn(read.leading(self.settings.recent.rank), Targets.whole(reward_R, logit_RM[:, 0]))
         shared_R = self.expert.logit(read)
         self.users.learn(inputs.user_N, read.item_NJ, shared_R, reward_R, self.expert.clock)
         return predicted_R.numpy()

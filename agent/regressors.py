@@ -30,6 +30,11 @@ class Regressors(NamedTuple):
         """The candidates for which `keep_N` is true."""
         return Regressors(*(column[keep_N] for column in self))
 
+    def leading(self, components: int) -> "Regressors":
+        """The same with at most so many components of a side."""
+        width = 1 + components
+        return self._replace(context_NI=self.context_NI[:, :width], item_NJ=self.item_NJ[:, :width])
+
     def double(self) -> "Regressors":
         """The same in double precision."""
         sides = (self.context_NI.double(), self.item_NJ.double(), self.similarity_NS.double())

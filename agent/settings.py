@@ -31,7 +31,8 @@ class InterestSettings(Section):
 class ExpertSettings(Section):
     """The Bayesian logistic expert and the projection it reads."""
 
-    rank: int = Field(16, ge=1, description="components of a side, at most")
+    rank: int = Field(16, ge=1, description="components of a side, at most, where no text is read")
+    text_rank: int = Field(20, ge=1, description="components of a side, at most, where texts are")
     min_rank: int = Field(4, ge=1, description="components of a side, at least, where it has that many columns")
     explained: float = Field(0.98, gt=0, le=1, description="share of variance that the components keep")
     sd_cross: float = Field(1.0, gt=0, description="prior sd of the logit from all cross features together")
@@ -98,6 +99,7 @@ class NetworkSettings(Section):
 class RecentSettings(Section):
     """The second expert: it learns what the first one misses, and forgets it soon."""
 
+    rank: int = Field(16, ge=1, description="leading components of a side that it reads, at most")
     sd_cross: float = Field(1.5, gt=0, description="prior sd of its logit from all cross features together")
     sd_item: float = Field(0.5, gt=0, description="prior sd of its logit from the item's features")
     sd_context: float = Field(0.3, gt=0, description="prior sd of its logit from the context's features")
