@@ -134,6 +134,6 @@ class _Informed:
         return self._learning.policy.explore
 
     def believe(self, observation: Observation) -> Belief:
-        if self._learning.fitted and self._learning.policy.settings.delay.open_decisions:
+        if self._learning.policy.settings.delay.open_decisions:
             self._learning.provide(self._book.read())
         return self._learning.policy.believe(observation)

@@ -36,6 +36,7 @@ class Learning:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self._early = False
         self._kept = Kept(policy.settings.expert.buffer_rows)
         self._delays = DelayDistribution(policy.settings.delay)
         self.calibration = Calibration()
@@ -66,6 +67,7 @@ class Learning:
             LearnError: a row is not finite, or a reward lies outside [0, 1]; nothing was learned.
         """
         _check(rows)
+        self._settle()
         policy, before = self.policy, int(self.policy.rows)
         if delays is not None:
             self._delays.observe(delays)
@@ -92,11 +94,23 @@ class Learning:
 
     @one_thread()
     def provide(self, open_rows: OpenRows | None) -> None:
-        """Lets decisions read open rows on top of what is settled, until the next `provide` or `learn`."""
-        if open_rows is None:
-            self.policy.expert.settle()
-        elif self.policy.settings.delay.open_decisions and self.fitted:
-            self.policy.provide(open_rows.rows, self._delays.weights(open_rows))
+        """Lets decisions read open rows on top of what is settled, until the next `provide` or `learn`.
+
+        While too few rows have closed for a first refresh, it takes as many open ones in its place, for as long.
+        """
+        self._settle()
+        if open_rows is None or not self.policy.settings.delay.open_decisions:
+            return
+        weight_R = self._delays.weights(open_rows)
+        if not self.fitted:
+            if len(open_rows.rows) < self.policy.settings.expert.refresh_rows[0]:
+                return
+            some = slice(None, None, -(-len(open_rows.rows) // _FIT_ROWS))
+            early = Policy(self.policy.settings, self.policy.layout)
+            early.fit(open_rows.rows[some], weight_R[some])
+            self._replace(early)
+            self._early = True
+        self.policy.provide(open_rows.rows, weight_R)
 
     def get_state(self) -> dict[str, Any]:
         """The kept rows, what was predicted of them, and the delays of the last clicks, as arrays."""
@@ -107,6 +121,20 @@ class Learning:
         self._delays.set_state({name: state[name] for name in _DELAYS if name in state})
         self.calibration.set_state(state)
         self._kept.set_state({name: column for name, column in state.items() if name not in _APART})
+
+    def _settle(self) -> None:
+        """Lets decisions read what is settled alone."""
+        self.policy.settle()
+        if self._early:
+            self._replace(Policy(self.policy.settings, self.policy.layout))
+            self._early = False
+
+    def _replace(self, policy: Policy) -> None:
+        """Takes over what another policy learned, not how far it has come."""
+        for name in ("rows", "updates", "epoch"):
+            policy.get_buffer(name).copy_(self.policy.get_buffer(name))
+        policy.change.load_state_dict(self.policy.change.state_dict())
+        self.policy.load_state_dict(policy.state_dict())
 
     def _train(self, policy: Policy, rows: int, learned: int) -> int:
         """The network's steps for rows just learned, on the oldest `rows` of those kept, the recent ones more often.
@@ -167,10 +195,7 @@ class Learning:
         worse = _losses(trial_R, reward_R)[judged].sum() >= _losses(live_R, reward_R)[judged].sum()
         if not first and judged.any() and worse:
             return False
-        for name in ("rows", "updates", "epoch"):
-            trial.get_buffer(name).copy_(self.policy.get_buffer(name))
-        trial.change.load_state_dict(self.policy.change.state_dict())
-        self.policy.load_state_dict(trial.state_dict())
+        self._replace(trial)
         self._kept.predict(trial_R)
         return True
 

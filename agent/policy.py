@@ -57,6 +57,7 @@ class Policy(nn.Module):
     rows: Tensor
     updates: Tensor
     epoch: Tensor
+    open_rows: Tensor
 
     def __init__(self, settings: AgentSettings, layout: Layout) -> None:
         super().__init__()
@@ -71,12 +72,13 @@ class Policy(nn.Module):
         self.register_buffer("similarity_scale", torch.full((similarities,), _USUAL_COSINE[1]))
         for counter in ("rows", "updates", "epoch"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
+        self.register_buffer("open_rows", torch.zeros((), dtype=torch.float64))  # what open decisions count for
         item_width = 1 + self.item_side.width
         self.expert = BayesianLogistic(settings.expert, 1 + self.context_side.width, item_width, similarities)
         self.users = UserEffects(settings.expert, item_width)
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
-        widths = [1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side)]
-        self.recent = BayesianLogistic(recent, *widths, similarities)
+        contexts, items = (1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side))
+        self.recent = BayesianLogistic(recent, contexts, items, similarities)
         self.network = Towers(settings.network, self.context_side.width, self.item_side.width)
         proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
@@ -112,7 +114,7 @@ class Policy(nn.Module):
             logit_N.double().numpy(),
             sd_N.double().numpy(),
             counts_B,
-            int(self.rows),
+            int(self.rows) + round(float(self.open_rows)),
             samples_MN=samples_MN,
             item_rows_N=item_rows_N,
             item_reward_N=item_reward_N,
@@ -196,8 +198,13 @@ class Policy(nn.Module):
         return [*asked, inputs.user_BU[:, :interest]] if interest else asked
 
     @torch.no_grad()
-    def fit(self, rows: Rows) -> None:
-        """Fits the projections to rows and goes back to the prior, at their base rate."""
+    def fit(self, rows: Rows, weight_R: NDArray[np.float64] | None = None) -> None:
+        """Fits the projections to rows and goes back to the prior, at their base rate.
+
+        Args:
+            rows: what was shown, and its rewards.
+            weight_R: how much each row counts for the base rate; 1 where not given.
+        """
         inputs = inputs_of_rows(rows)
         self.context_side.fit(np.concatenate([rows.context_RC, rows.user_RU], axis=1))
         self.item_side.fit(rows.candidate_RD)
@@ -206,7 +213,8 @@ class Policy(nn.Module):
         self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active])
-        base_rate = (float(rows.reward_R.sum()) + 0.5) / (len(rows) + 10.0)
+        weight_R = np.ones(len(rows)) if weight_R is None else weight_R
+        base_rate = (float((weight_R * rows.reward_R).sum()) + 0.5) / (float(weight_R.sum()) + 10.0)
         self.expert.restart(Sides(context_I, item_J), base_rate)
         width = 1 + self.settings.recent.rank
         self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
@@ -217,7 +225,7 @@ class Policy(nn.Module):
     @torch.no_grad()
     def learn(self, rows: Rows) -> NDArray[np.float32]:
         """Takes resolved rows in; returns the probability of each reward before it was learned."""
-        self.expert.settle()
+        self.settle()
         inputs, reward_R = inputs_of_rows(rows), torch.from_numpy(rows.reward_R)
         read = self.read(inputs)
         logit_RM, _, own_R = self.members(inputs, read, idle=True)
@@ -232,7 +240,7 @@ class Policy(nn.Module):
     @torch.no_grad()
     def forget(self) -> None:
         """Takes most of the evidence for outdated, after a change."""
-        self.expert.settle()
+        self.settle()
         for expert in (self.expert, self.recent):
             expert.forget(self.settings.change.keep)
             expert.reread()
@@ -252,6 +260,12 @@ class Policy(nn.Module):
         own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
         self.expert.provide(read, Targets(reward_R, weight_R64, own_R.double()))
+        self.open_rows.fill_(float(weight_R.sum()))
+
+    def settle(self) -> None:
+        """Lets decisions read what is settled alone."""
+        self.expert.settle()
+        self.open_rows.zero_()
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:

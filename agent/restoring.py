@@ -74,7 +74,7 @@ def save(learning: Learning, fold: OutcomeFold, parts: Parts, folders: SealedFol
     Raises:
         SnapshotError: the disk refused; the checkpoints before are as they were.
     """
-    learning.policy.expert.settle()
+    learning.provide(None)
     checkpoint = Checkpoint.of(learning, fold.positions, fold.learned, parts.featurizer.encoder_version)
     folders.save(int(learning.policy.updates), checkpoint.files())
 

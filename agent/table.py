@@ -1,23 +1,48 @@
 """Rows of numbers by key: what a policy keeps of each item or user that it has learned from. Bounded, at flat cost."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from agent.errors import LearnError
+from agent.written import Places, Written
 
 _FIRST = 256
 _EVICTED = 16  # a sixteenth goes at a time, so that finding the oldest costs nothing a row
+_REMEMBERED = 8  # of the rows that fit: where more than an eighth was written, a copy had better take all of them
+_REMEMBERED_LEAST = 16_384
+
+
+class Part(NamedTuple):
+    """Some rows of a table.
+
+    Attributes:
+        rows: how many the whole table has.
+        place_M: where these lie.
+        columns: name -> what stands there, [M] or [M, width]; `key` and `touched` among them.
+    """
+
+    rows: int
+    place_M: Places
+    columns: dict[str, NDArray[Any]]
 
 
 class Table(nn.Module):
     """At most `most` rows; where there is no room, those go that were touched the longest ago.
 
-    All of it is buffers, whose lengths are those of the rows in use: it is saved, sent and copied like any module.
+    All of it is buffers, whose lengths are those of the rows in use: it is saved and copied like any module. A copy
+    elsewhere is kept the same by the rows that were written: `other.take(table.part(since))`.
 
     Args:
         columns: name -> width of each column; a new row holds zeros.
         most: rows, at most.
+
+    Attributes:
+        evicted: rows that made room for others so far.
 
     >>> table = Table({"reward": 1}, most=100)
     >>> places = table.place(torch.tensor([7, 9]), now=1.0)
@@ -36,6 +61,8 @@ class Table(nn.Module):
         self._most = most
         self._widths = dict(columns)
         self._place_of: dict[int, int] = {}
+        self._written = Written(max(most // _REMEMBERED, _REMEMBERED_LEAST))
+        self.evicted = 0
         self.register_buffer("key", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("touched", torch.zeros(0, dtype=torch.float64))
         for name, width in self._widths.items():
@@ -48,6 +75,16 @@ class Table(nn.Module):
         """Forgets all rows."""
         self._place_of = {}
         self._resize(0)
+        self._written.forget()
+
+    @property
+    def revision(self) -> int:
+        """Grows with every row written."""
+        return self._written.revision
+
+    def remembers(self, revision: int) -> bool:
+        """Whether `part` can say what was written since a revision."""
+        return self._written.remembers(revision)
 
     def find(self, key_N: Tensor) -> Tensor:
         """The place [N] of each key's row; -1 where there is none."""
@@ -68,6 +105,7 @@ class Table(nn.Module):
         self.touched[start:stop] = now
         for name in self._widths:
             self.get_buffer(name)[start:stop] = 0.0
+        self._written.note(np.arange(start, stop))
         return self.find(key_M)
 
     def read(self, places_M: Tensor) -> dict[str, Tensor]:
@@ -80,26 +118,61 @@ class Table(nn.Module):
             self.get_buffer(name)[places_M] = value.to(self.get_buffer(name).dtype)
         if now is not None:
             self.touched[places_M] = now
+        self._written.note(places_M.numpy())
 
     def truncate(self, rows: int) -> None:
         """Forgets the rows made after there were so many."""
         for key in self.key[rows : len(self)].tolist():
             del self._place_of[key]
 
+    def part(self, since: int | None = None) -> Part:
+        """The rows written since a revision that is remembered; without one all rows, in memory that both share."""
+        place_M = np.arange(len(self)) if since is None else self._written.since(since)
+        place_M = place_M[place_M < len(self)]
+        these = slice(len(self)) if since is None else place_M
+        names = ("key", "touched", *self._widths)
+        return Part(len(self), place_M, {name: self.get_buffer(name).numpy()[these] for name in names})
+
+    def take(self, part: Part) -> None:
+        """Becomes the table that a part is of; the rows that are not in it must be the same there already.
+
+        Raises:
+            LearnError: they are not as many as there.
+        """
+        self.truncate(part.rows)
+        for key in self.key[torch.from_numpy(part.place_M[part.place_M < len(self)])].tolist():
+            del self._place_of[key]
+        if part.rows > len(self.key):
+            self._resize(min(max(2 * len(self.key), part.rows), self._most))
+        for name, column in part.columns.items():
+            self.get_buffer(name).numpy()[part.place_M] = column
+        self._place_of.update(zip(part.columns["key"].tolist(), part.place_M.tolist(), strict=True))
+        self._written.forget()
+        if len(self) != part.rows:
+            raise LearnError(f"table must have {part.rows} rows once it took a part of another; got {len(self)}")
+
     def _evict(self, count: int, keep: Tensor) -> None:
-        """Makes room for `count` rows; those of the keys to keep stay."""
+        """Makes room for `count` rows, or for less where only rows to keep are left; the last ones fill the holes."""
         used = len(self)
         touched = self.touched[:used].clone()
         found = self.find(keep)
-        touched[found[found >= 0]] = torch.inf
-        staying = torch.argsort(touched, stable=True)[min(count, used) :].sort().values
+        kept = found[found >= 0]
+        touched[kept] = torch.inf
+        count = min(count, used - len(kept))
+        latest = touched.kthvalue(count).values
+        going = touched < latest
+        ties = torch.nonzero(touched == latest)[:, 0]
+        going[ties[: count - int(going.sum())]] = True
+        gone, left = torch.nonzero(going)[:, 0], used - count
+        for key in self.key[gone].tolist():
+            del self._place_of[key]
+        hole_M, last_M = gone[gone < left], torch.nonzero(~going[left:])[:, 0] + left
         for name in ("key", "touched", *self._widths):
             buffer = self.get_buffer(name)
-            buffer[: len(staying)] = buffer[staying]
-        self._index(self.key[: len(staying)])
-
-    def _index(self, key_M: Tensor) -> None:
-        self._place_of = {key: place for place, key in enumerate(key_M.tolist())}
+            buffer[hole_M] = buffer[last_M]
+        self._place_of.update(zip(self.key[hole_M].tolist(), hole_M.tolist(), strict=True))
+        self._written.note(hole_M.numpy())
+        self.evicted += count
 
     def _resize(self, rows: int) -> None:
         for name in ("key", "touched", *self._widths):
@@ -119,6 +192,7 @@ class Table(nn.Module):
         if key_M is not None:
             self._place_of = {}
             self._resize(len(key_M))
+            self._written.forget()
         super()._load_from_state_dict(state_dict, prefix, *args)
         if key_M is not None:
-            self._index(self.key)
+            self._place_of = {key: place for place, key in enumerate(self.key.tolist())}

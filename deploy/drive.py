@@ -56,6 +56,7 @@ def build(
         run_seed=settings.seed,
         encoders=names,
         queue_rows=settings.runner.queue_rows,
+        learner_workers=settings.learner.workers,
         ending=ending or Ending(),
         open_history=open_history,
         prepare=log_to_terminal,

@@ -110,6 +110,27 @@ COUNTERS = {
     "users_evicted": Counter("users_evicted", "Users forgotten because more than the bound came."),
     "learner_updates": Counter("learner_updates", "Updates of the learner."),
     "learner_rows": Counter("learner_rows", "Training rows that the learner took in."),
+    "learner_shares": Counter(
+        "learner_shares", "Shares of rows, by who added them up: learner for a worker.", "by", ("worker", "learner")
+    ),
+    "weights_handed_out": Counter(
+        "weights_handed_out",
+        "Times a runner was sent the learner's weights: whole, or what was written since those that it had.",
+        "form",
+        ("since", "whole"),
+    ),
+    "weights_bytes": Counter(
+        "weights_bytes",
+        "Bytes of these weights; those that go to several runners count once.",
+        "form",
+        ("since", "whole"),
+    ),
+    "rows_evicted": Counter(
+        "rows_evicted",
+        "Items and users that the policy forgot because more than the bound came, by table.",
+        "table",
+        ("expert.items", "recent.items", "users"),
+    ),
     "log_errors": Counter("log_errors", "Failed polls and commits, by the kind of error.", "error"),
     "actions_replaced": Counter("actions_replaced", "Actions of the Gymnasium form that named a padded candidate."),
     "runner_restarts": Counter("runner_restarts", "Runners that died and came back."),
@@ -155,6 +176,7 @@ DISTRIBUTIONS = {
     ),
     "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
     "learner_provide_ms": Distribution("learner_provide_seconds", "Taking open decisions into the weights."),
+    "learner_hand_out_ms": Distribution("learner_hand_out_seconds", "Putting weights together and sending them out."),
     "checkpoint_gather_ms": Distribution("checkpoint_gather_seconds", "How long a checkpoint holds the learner up."),
     "checkpoint_write_ms": Distribution("checkpoint_write_seconds", "Writing a checkpoint, beside everything else."),
 }

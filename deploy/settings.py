@@ -70,6 +70,12 @@ class RunnerSettings(Section):
     stop_deadline_s: float = Field(30.0, gt=0, description="time to end in order after SIGTERM; past it the run fails")
 
 
+class LearnerSettings(Section):
+    """How the learner is spread over processes; what it learns does not depend on it."""
+
+    workers: int = Field(0, ge=0, description="actors that add up an update's rows; 0: the learner does it alone")
+
+
 class CheckpointSettings(Section):
     """What the learner keeps, so that a restart goes on where the last run stood."""
 
@@ -116,6 +122,7 @@ class Settings(BaseSettings):
     core: CoreSettings = CoreSettings()
     agent: AgentSettings = AgentSettings()
     runner: RunnerSettings = RunnerSettings()
+    learner: LearnerSettings = LearnerSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     privacy: PrivacySettings = PrivacySettings()
     metrics: MetricsSettings = MetricsSettings()

@@ -15,7 +15,9 @@ from agent.learned import Learned, places_of
 from agent.learning import Learning
 from agent.ledger import Ledger
 from agent.resolved import Resolved
+from agent.rllib.adding import Workers
 from agent.rllib.config import BanditConfig
+from agent.rllib.hand_out import HandOut
 from agent.rllib.learner import BanditLearner
 from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
@@ -26,7 +28,6 @@ from stream.meter import Tally
 _UPDATES_A_STEP = 4
 _FETCH_OUTCOMES = 1_024
 _RETRY_S = 1.0
-_SYNC_S = 10.0
 _WIND_DOWN_S = 5.0
 _POSITIONS = "positions"
 _LEARNED = "learned"
@@ -67,7 +68,7 @@ class BanditAlgorithm(Algorithm):
         return BanditConfig(algo_class=cls)
 
     def setup(self, config: BanditConfig) -> None:
-        """Builds runners and learner."""
+        """Builds runners, learner and its workers."""
         self.worlds, self.ended, self.learner_metrics = {}, set(), dict.fromkeys(_MEASURES, 0.0)
         self.runner_version, self.encoder_actors = "0.0", []
         self._tallies: dict[int, Tally] = defaultdict(Tally)
@@ -79,6 +80,8 @@ class BanditAlgorithm(Algorithm):
         super().setup(config)
         self._updated_s = self._now()
         self._provisional = Provisional(self.learning, self._now, self._tallies[_LEARNER])
+        self._hand_out = HandOut(self.env_runner_group, self.learning.policy, self._tallies[_LEARNER])
+        self._workers = self._start_workers(config.learner_workers)
 
     @property
     def learning(self) -> Learning:
@@ -126,11 +129,11 @@ class BanditAlgorithm(Algorithm):
         return updates
 
     def hand_out_weights(self) -> None:
-        """Gives the learner's weights to every runner, with what is open now in them."""
+        """Gives every runner what it lacks of the learner's weights, with what is open now in them."""
         self._provisional.provide(self.ledger.positions)
-        self.env_runner_group.sync_weights(
-            from_worker_or_learner_group=self.learner_group, timeout_seconds=_SYNC_S, inference_only=True
-        )
+        started_s = self._now()
+        self._hand_out.send(self.ended)
+        self._tallies[_LEARNER].observe("learner_hand_out_ms", [1_000.0 * (self._now() - started_s)])
 
     def start_with_weights(self) -> None:
         """Gives the learner's weights to every runner, and makes sure that they have them, before the first step.
@@ -169,17 +172,22 @@ class BanditAlgorithm(Algorithm):
         self.ledger.restore(checkpoint.state.positions, checkpoint.state.learned)
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
-        """RLlib's, with a count: runners that died and are back, with the weights of now."""
-        restored: list[int] = super().restore_env_runners(env_runner_group)
+        """Runners that died and are back get the weights of now; in place of RLlib's, whose local runner has none."""
+        restored: list[int] = env_runner_group.probe_unhealthy_env_runners()
         for index in restored:
             self._provisional.evidence.forget(index)
+            self._hand_out.forget(index)
             self._tallies[_LEARNER].count("runner_restarts")
             _log.warning("runner %d died and is back", index)
+        if restored:
+            self.hand_out_weights()
         return restored
 
     def cleanup(self) -> None:
-        """Ends runners and learner, and closes the log."""
+        """Ends runners, learner and its workers, and closes the log."""
         super().cleanup()
+        if self._workers is not None:
+            self._workers.close()
         if self.history is not None:
             self.history.close()
 
@@ -200,6 +208,13 @@ class BanditAlgorithm(Algorithm):
     def _learner(self) -> BanditLearner:
         learner: BanditLearner = self.learner_group._learner
         return learner
+
+    def _start_workers(self, count: int) -> Workers | None:
+        if not count:
+            return None
+        workers = Workers(count, self._tallies[_LEARNER])
+        workers.serve(self.learning.policy)
+        return workers
 
     def _now(self) -> float:
         if self.config.timer is None:

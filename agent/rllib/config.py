@@ -19,7 +19,7 @@ from agent.settings import AgentSettings
 from envs.features import Layout
 from envs.session import OpenSession
 
-_MORE = ("run_seed", "encoders", "queue_rows", "ending", "open_history", "prepare")
+_MORE = ("run_seed", "encoders", "queue_rows", "learner_workers", "ending", "open_history", "prepare")
 
 
 class BanditConfig(AlgorithmConfig):
@@ -34,6 +34,7 @@ class BanditConfig(AlgorithmConfig):
         self.run_seed = 0
         self.encoders: tuple[str, ...] = ()
         self.queue_rows = 8_192
+        self.learner_workers = 0
         self.ending = Ending()
         self.open_history: OpenHistory | None = None
         self.prepare: Callable[[], None] | None = None
@@ -68,7 +69,8 @@ class BanditConfig(AlgorithmConfig):
             timer: seconds from an arbitrary start.
             more: `run_seed`: every draw follows from it. `encoders`: names of the encoder actors, in process without.
                 `queue_rows`: rows that a runner holds for the learner, and the learner for itself, before decisions
-                wait. `ending`: when the runners end by themselves. `open_history`: opens the log for the driver, to
+                wait. `learner_workers`: actors that add up shares of an update's rows; 0, and the learner does it
+                alone. `ending`: when the runners end by themselves. `open_history`: opens the log for the driver, to
                 read what a runner did not hand over; picklable, None where the log lives in the runner's process.
                 `prepare`: called in each runner's process when it starts.
         """
@@ -85,14 +87,17 @@ class BanditConfig(AlgorithmConfig):
         """RLlib's checks, and ours.
 
         Raises:
-            AgentError: a remote learner is asked for.
+            AgentError: a remote learner is asked for, or a negative number of workers.
         """
         super().validate()
         if self.num_learners:
             raise AgentError(
                 f"num_learners must be 0; got {self.num_learners}. The learner runs in the driver's process: its "
-                f"checkpoints and the positions that it has learned belong together"
+                f"checkpoints and the positions that it has learned belong together. learner_workers shares out what "
+                f"an update computes"
             )
+        if self.learner_workers < 0:
+            raise AgentError(f"learner_workers must be 0 or more; got {self.learner_workers}")
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The bandit module, built from settings and layout."""

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agent.explore import Belief
 from agent.policy import Policy, inputs_of_columns, inputs_of_observation
+from agent.rllib.weights import unread
 from agent.settings import AgentSettings, ExploreSettings
 from envs.features import Layout
 from envs.observation import Observation
@@ -35,6 +37,21 @@ class BanditModule(TorchRLModule):
 
     def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {LOGIT: self.policy.score(inputs_of_columns(batch))[0]}
+
+    def get_state(self, *_: Any, inference_only: bool = False, **__: Any) -> dict[str, Any]:
+        """All buffers as arrays, in their own precision, which RLlib would reduce.
+
+        Args:
+            inference_only: leaves out what deciding never reads.
+        """
+        kept = {
+            n: v for n, v in self.state_dict().items() if not (inference_only and unread(n.removeprefix("policy.")))
+        }
+        return {name: value.numpy().copy() for name, value in kept.items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes back what `get_state` gave; what was left out stays as it is."""
+        self.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, strict=False)
 
     @property
     def version(self) -> str:

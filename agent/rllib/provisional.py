@@ -33,7 +33,7 @@ class Provisional:
 
     def looked(self) -> dict[int, int] | None:
         """The last look of each runner, where another one is wanted; else None."""
-        if not self._learning.policy.settings.delay.open_decisions or not self._learning.fitted:
+        if not self._learning.policy.settings.delay.open_decisions:
             return None
         return None if self.evidence.changed else self.evidence.known()
 

@@ -22,6 +22,7 @@ from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
+from agent.rllib.weights import Inbox, Revision, Weights
 from agent.user_snapshots import UserStores
 from envs.features import Featurizer
 from envs.session import Session, Share
@@ -50,9 +51,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._winding_down = threading.Event()
-        self._lock = threading.Lock()
-        self._new_weights: dict[str, Any] | None = None
-        self._taken = threading.Event()
+        self._inbox = Inbox()
         self._seq_no = 0
         self._swapped_s = 0.0
         self._handed_s = 0.0
@@ -140,14 +139,14 @@ class StreamRunner(EnvRunner, Checkpointable):
             self._session.close()
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """The module's state; positions and open decisions are the log's."""
+        """What the module decides with; positions and open decisions are the log's."""
         state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._seq_no}
         if self._check_component(COMPONENT_RL_MODULE, components, not_components):
-            state[COMPONENT_RL_MODULE] = {DEFAULT_MODULE_ID: self.module.get_state(**kwargs)}
+            state[COMPONENT_RL_MODULE] = {DEFAULT_MODULE_ID: self.module.get_state(**kwargs | {"inference_only": True})}
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Keeps new weights for the next micro-batch; older ones than those in use are left out."""
+        """Keeps a whole state for the next micro-batch, as RLlib sends it; one older than that in use is left out."""
         if COMPONENT_RL_MODULE not in state:
             return
         seq_no = state.get(WEIGHTS_SEQ_NO, 0)
@@ -156,12 +155,15 @@ class StreamRunner(EnvRunner, Checkpointable):
         weights = state[COMPONENT_RL_MODULE]
         if isinstance(weights, ray.ObjectRef):
             weights = ray.get(weights)
-        with self._lock:
-            self._new_weights = weights.get(DEFAULT_MODULE_ID, weights)
-            self._taken.clear()
-            self._seq_no = seq_no or self._seq_no
+        self._seq_no = seq_no or self._seq_no
+        self.take_weights(Weights.of_state(self.module.policy, weights.get(DEFAULT_MODULE_ID, weights)))
+
+    def take_weights(self, weights: Weights) -> Revision | None:
+        """Keeps weights for the next micro-batch; returns on which revision the next may build."""
+        self._inbox.put(weights)
         if self._thread is None:
             self._swap()
+        return self._inbox.base
 
     def wait_for_weights(self, deadline_s: float = 10.0) -> "StreamRunner":
         """Returns itself once the newest weights decide.
@@ -169,8 +171,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         Raises:
             AgentError: they did not within the deadline.
         """
-        self._taken.wait(deadline_s)
-        if not self._taken.is_set():
+        if not self._inbox.emptied.wait(deadline_s):
             raise AgentError(f"runner {self.worker_index} must take new weights within {deadline_s} s; it did not")
         return self
 
@@ -204,12 +205,8 @@ class StreamRunner(EnvRunner, Checkpointable):
         return self._thread is None and self._failure is None and not self._over()
 
     def _swap(self) -> None:
-        with self._lock:
-            weights, self._new_weights = self._new_weights, None
-        if weights is not None:
-            self.module.set_state(weights)
+        if self._inbox.open(self.module.policy):
             self._swapped_s = self._now()
-            self._taken.set()
 
     def _decide(self) -> None:
         loop = self._loop

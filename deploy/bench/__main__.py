@@ -1,12 +1,14 @@
 """`python -m deploy.bench`: our policy and its peers learn the same worlds, and a report compares them.
 
 `python -m deploy.bench costs` measures what decisions and learning cost, `python -m deploy.bench loop` what the event
-loop loses or gains against the same policy in process.
+loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
+`python -m deploy.bench learners` what several workers that add up its sums gain.
 """
 
 import os
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +113,50 @@ def loop(
     _say(table(found))
     for line in json_lines(found):
         typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def delay(
+    *,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="N,N", help="Seeds; the ten of the report where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=20, help="Rounds of a run.")] = 20_000,
+    windows: Annotated[
+        str | None, typer.Option("--windows", metavar="N,N", help="Attribution windows in rounds; 1,200 and 5,000.")
+    ] = None,
+    mean: Annotated[float, typer.Option("--mean", min=0.0, help="Mean delay of a click, in rounds.")] = 500.0,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-learning/delay"),
+) -> None:
+    """Play a world with late clicks in three ways, and compare what the lateness costs each.
+
+    The ways are: clicks known at once, rounds that teach when their window has passed, and open rounds that count too.
+    What an earlier call has stored in the folder is not played again, whatever has changed since.
+    """
+    from deploy.bench.delay import run_way, runs, waits  # noqa: PLC0415
+    from deploy.bench.delay_report import json_lines, losses, markdown  # noqa: PLC0415
+    from deploy.bench.running import Place, run_all  # noqa: PLC0415
+
+    worlds, place = waits(windows, mean), Place(Path(), out)
+    run = partial(run_way, worlds)
+    found = losses(run_all(runs(worlds, seeds, rounds), place, jobs=jobs, fresh=False, say=_say, run=run))
+    text, lines = markdown(found), json_lines(found)
+    (out / "report.md").write_text(text, "utf-8")
+    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    _say(text)
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def learners() -> None:
+    """Measure what learning gains or loses with workers that add up its sums."""
+    from deploy.bench.learners import measure, table  # noqa: PLC0415
+    from deploy.cluster import cluster  # noqa: PLC0415
+
+    with cluster(quiet=True):
+        _say(table(measure()))
 
 
 def _write(results: "list[Result]", ours: str, out: Path) -> None:

@@ -50,12 +50,21 @@ def run_task(task: Task, place: Place) -> Result | None:
     return result_of(task, played, settings=entry.settings, code=place.code, texts_met=world.texts_met)
 
 
-def run_all(tasks: Sequence[Task], place: Place, *, jobs: int, fresh: bool, say: Callable[[str], None]) -> list[Result]:
+def run_all(
+    tasks: Sequence[Task],
+    place: Place,
+    *,
+    jobs: int,
+    fresh: bool,
+    say: Callable[[str], None],
+    run: Callable[[Task, Place], Result | None] = run_task,
+) -> list[Result]:
     """The results of all tasks that can be played, those of earlier runs among them.
 
     Args:
         tasks: the runs.
         place: where things are.
+        run: plays one of them; None where it cannot be played.
         jobs: processes.
         fresh: whether all are played anew.
         say: is told of each run.
@@ -67,7 +76,7 @@ def run_all(tasks: Sequence[Task], place: Place, *, jobs: int, fresh: bool, say:
     missing = [task for task in tasks if task not in stored]
     say(f"{len(tasks)} runs, {len(stored)} of them stored")
     failed: list[str] = []
-    for number, (task, future) in enumerate(_played(missing, place, jobs), start=1):
+    for number, (task, future) in enumerate(_played(missing, place, jobs, run), start=1):
         where = f"[{number}/{len(missing)}] {task.world} {task.seed} {task.player}{' cold' if task.cold else ''}"
         error = future.exception()
         if error is not None:
@@ -87,7 +96,9 @@ def run_all(tasks: Sequence[Task], place: Place, *, jobs: int, fresh: bool, say:
     return [stored[task] for task in tasks if task in stored]
 
 
-def _played(tasks: Sequence[Task], place: Place, jobs: int) -> Iterator[tuple[Task, "Future[Result | None]"]]:
+def _played(
+    tasks: Sequence[Task], place: Place, jobs: int, run: Callable[[Task, Place], Result | None]
+) -> Iterator[tuple[Task, "Future[Result | None]"]]:
     """Each task as it ends; what waits is dropped when the caller stops."""
     if not tasks:
         return
@@ -95,7 +106,7 @@ def _played(tasks: Sequence[Task], place: Place, jobs: int) -> Iterator[tuple[Ta
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn)
     try:
-        task_of = {pool.submit(run_task, task, place): task for task in tasks}
+        task_of = {pool.submit(run, task, place): task for task in tasks}
         for future in as_completed(task_of):
             yield task_of[future], future
     finally:

@@ -10,6 +10,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 
 from agent.rllib.algorithm import BanditAlgorithm
 from agent.rllib.learner import BanditLearner
+from agent.rllib.weights import unread
 from deploy.compose import MemorySession
 from deploy.drive import Run, build
 from deploy.settings import Settings
@@ -128,10 +129,11 @@ def test_the_state_that_decides_is_the_one_in_the_checkpoint(algorithm: BanditAl
     try:
         restored.restore_from_path(path)
         again = restored.learner_group.get_state()["learner"]["rl_module"][DEFAULT_MODULE_ID]
-        assert set(learned) == set(deciding) == set(again)
+        assert set(learned) == set(again)
+        assert set(deciding) == {name for name in learned if not unread(name.removeprefix("policy."))}
         for name in learned:
             expected = torch.as_tensor(learned[name])
-            assert torch.equal(torch.as_tensor(deciding[name]), expected), name
+            assert name not in deciding or torch.equal(torch.as_tensor(deciding[name]), expected), name
             moved = 1 if name == "policy.epoch" else 0
             assert torch.equal(torch.as_tensor(again[name]), expected + moved), name
         assert restored.version.split(".")[0] == "1"

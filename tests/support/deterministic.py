@@ -162,7 +162,7 @@ def unversioned(recommendation):
 
 def settled(learning, fold):
     """Everything that is settled, to the last bit, but for the epoch."""
-    learning.policy.expert.settle()
+    learning.provide(None)
     state = {name: tensor.numpy() for name, tensor in learning.policy.state_dict().items()}
     del state["epoch"]
     state |= {f"learning.{name}": np.asarray(array) for name, array in learning.get_state().items()}

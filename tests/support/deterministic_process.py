@@ -117,7 +117,7 @@ def fold(parts: Parts, learning: Learning) -> tuple[Learning, OutcomeFold]:
 
 def settled(learning: Learning, found: OutcomeFold) -> dict[str, np.ndarray]:
     """All that is settled, but for the epoch."""
-    learning.policy.expert.settle()
+    learning.provide(None)
     state = {name: tensor.numpy() for name, tensor in learning.policy.state_dict().items() if name != "epoch"}
     learned = {"learned": np.array([str(found.learned)])}
     positions = {"positions": np.array([found.positions[number] for number in range(PARTITIONS)])}

@@ -12,6 +12,7 @@ from agent.errors import LearnError
 from agent.learning import Learning
 from agent.policy import Policy, inputs_of_rows
 from agent.settings import AgentSettings
+from agent.threads import one_thread
 from envs.features import Layout
 from envs.rows import Rows
 
@@ -62,7 +63,8 @@ def test_the_first_refresh_fits_and_learns_all_that_was_kept():
     direct = Policy(learner.policy.settings, LAYOUT)
     both = Rows.concatenate([rows(0, 40), rows(1, 40)])
     direct.fit(both)
-    direct.learn(both)
+    with one_thread():  # as the learner does: sums depend on who adds them up
+        direct.learn(both)
     assert same(state_of(direct.expert), state_of(learner.policy.expert))
     assert same(state_of(direct.item_side), state_of(learner.policy.item_side))
 
@@ -71,7 +73,8 @@ def test_each_row_is_learned_once_and_its_loss_is_of_before():
     learner = learning(refresh_rows=(64,))
     learner.learn(rows(0, 64))
     direct = deepcopy(learner.policy)
-    predicted_R, reward_R = direct.learn(rows(1, 30)), rows(1, 30).reward_R
+    with one_thread():
+        predicted_R, reward_R = direct.learn(rows(1, 30)), rows(1, 30).reward_R
     loss_R = -np.log(np.where(reward_R > 0, predicted_R, 1 - predicted_R))
     assert learner.learn(rows(1, 30))["loss"] == pytest.approx(float(loss_R.mean()), rel=1e-5)
     assert same(state_of(direct.expert), state_of(learner.policy.expert))
@@ -108,7 +111,8 @@ def test_a_later_refresh_is_taken_only_if_it_would_have_had_a_lower_loss(live_lo
     learner = learning(refresh_rows=(64, 128))
     learner.learn(rows(0, 64))
     without = deepcopy(learner.policy)
-    without.learn(rows(1, 64))
+    with one_thread():
+        without.learn(rows(1, 64))
     judged_by(learner, live_loss)
     assert learner.learn(rows(1, 64))["refreshed"] == taken
     assert same(state_of(without.item_side), state_of(learner.policy.item_side)) == (not taken)
@@ -288,7 +292,7 @@ def test_nothing_that_is_settled_or_learned_later_depends_on_what_was_provided(b
         np.testing.assert_array_equal(array, other.get_state()[name])
 
 
-def test_open_rows_can_be_left_out_and_are_before_anything_is_fitted():
+def test_open_rows_can_be_left_out_and_few_of_them_are_before_anything_is_fitted():
     without = Learning(Policy(AgentSettings(delay={"open_decisions": False}, expert={"refresh_rows": (64,)}), LAYOUT))
     without.learn(rows(0, 100))
     early = learning()
@@ -297,6 +301,26 @@ def test_open_rows_can_be_left_out_and_are_before_anything_is_fitted():
         before = state_of(learner.policy)
         learner.provide(open_rows(1, 60))
         assert same(state_of(learner.policy), before)
+
+
+def test_open_rows_stand_in_for_a_first_refresh_until_enough_have_closed():
+    early = learning()
+    early.learn(rows(0, 10))
+    before = state_of(early.policy)
+    early.provide(open_rows(1, 80))
+    assert np.ptp(logits(early)) > 0.01
+    assert not early.fitted
+    early.provide(None)
+    assert same(state_of(early.policy), before)
+
+
+def test_exploration_counts_what_open_rows_count_for_until_they_are_gone():
+    learner = learning()
+    learner.learn(rows(0, 100))
+    learner.provide(open_rows(1, 60, age_ms=250.0))
+    assert float(learner.policy.open_rows) == pytest.approx(15.0)
+    learner.learn(rows(2, 5))
+    assert float(learner.policy.open_rows) == 0.0
 
 
 def test_rows_that_are_kept_do_not_depend_on_where_a_restart_lay():

@@ -1,7 +1,9 @@
 """Rows by key: found again, bounded, saved with their lengths."""
 
+import pytest
 import torch
 
+from agent.errors import LearnError
 from agent.table import Table
 
 
@@ -70,3 +72,75 @@ def test_no_rows_can_be_saved_and_taken_back():
     rows.load_state_dict(table().state_dict())
     assert len(rows) == 0
     assert rows.find(keys(1)).tolist() == [-1]
+
+
+def part_since(rows, revision):
+    part = rows.part(revision)
+    return part.rows, part.place_M.tolist(), part.columns["key"].tolist()
+
+
+def test_the_last_rows_fill_the_holes_of_those_that_went():
+    rows = table(32)
+    fill(rows, 0, 30, now=5.0)
+    rows.write(keys(4, 29), {}, now=1.0)  # the places, which are the keys here
+    fill(rows, 30, 2, now=5.0)
+    before = rows.revision
+    rows.place(keys(100), now=6.0)
+    assert rows.evicted == 2  # a sixteenth of 32
+    assert rows.find(keys(4, 29)).tolist() == [-1, -1]
+    assert rows.key[:31].tolist() == [0, 1, 2, 3, 30, *range(5, 29), 31, 100]
+    assert rows.value[rows.find(keys(31)), 0].item() == 31.0
+    assert part_since(rows, before) == (31, [4, 29, 30], [30, 31, 100])
+
+
+def test_a_copy_takes_what_was_written_and_no_more():
+    rows, copy = table(), table()
+    fill(rows, 0, 300, now=1.0)
+    copy.take(rows.part())
+    revision = rows.revision
+    fill(rows, 298, 4, now=2.0)
+    rows.truncate(301)
+    part = rows.part(revision)
+    assert part_since(rows, revision) == (301, [298, 299, 300], [298, 299, 300])
+    copy.take(part)
+    for name, value in rows.state_dict().items():
+        assert torch.equal(copy.state_dict()[name], value)
+    assert copy.find(keys(300, 301)).tolist() == [300, -1]
+
+
+def test_what_was_written_is_remembered_until_all_may_have_changed_or_too_much_did():
+    rows = table()
+    fill(rows, 0, 5, now=1.0)
+    fresh = rows.revision
+    assert rows.remembers(fresh)
+    assert not rows.remembers(fresh + 1)
+    for _ in range(17):
+        fill(rows, 0, 900, now=1.0)
+    assert rows.remembers(fresh)
+    fill(rows, 0, 900, now=1.0)
+    assert not rows.remembers(fresh)  # 895 were made, 18 times 900 written, and 16,384 are remembered
+    for change in (rows.clear, lambda: rows.load_state_dict(table().state_dict())):
+        fresh = rows.revision
+        change()
+        assert not rows.remembers(fresh)
+        assert rows.remembers(rows.revision)
+
+
+def test_a_part_of_another_table_is_noticed():
+    rows, other = table(), table()
+    fill(rows, 0, 10, now=1.0)
+    revision = rows.revision
+    fill(rows, 10, 5, now=1.0)
+    fill(other, 0, 8, now=1.0)
+    with pytest.raises(LearnError, match=r"table must have 15 rows once it took a part of another; got 13"):
+        other.take(rows.part(revision))
+
+
+def test_those_asked_for_stay_even_where_few_others_are_left():
+    rows = table(64)
+    fill(rows, 0, 64, now=1.0)
+    wanted = torch.arange(2, 65)
+    places = rows.place(wanted, now=2.0)
+    assert (places >= 0).all()
+    assert torch.equal(rows.key[places], wanted)
+    assert rows.evicted == 2
