@@ -1,8 +1,5 @@
 """The policy as one module: projections, similarity and the expert. All its state is in buffers."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +8,7 @@ from torch import Tensor, nn
 from agent.change import Change
 from agent.expert import BayesianLogistic, Sides, Targets
 from agent.explore import NEEDS, Belief
+from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
 from agent.network import Towers
 from agent.projection import Projection, Rank
 from agent.regressors import Regressors
@@ -25,20 +23,6 @@ from envs.rows import Rows
 _USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
 _COSINE_LOGIT = 10.0
 _LARGEST = 4.0  # scaled similarity, at most
-
-
-class Inputs(NamedTuple):
-    """What the policy reads, as tensors: B decisions, N candidates, `segment_N` tells whose candidate each is.
-
-    `item_N` and `user_N` are the keys of each candidate's item and user.
-    """
-
-    context_BC: Tensor
-    user_BU: Tensor
-    candidates_ND: Tensor
-    segment_N: Tensor
-    item_N: Tensor
-    user_N: Tensor
 
 
 class Policy(nn.Module):
@@ -266,40 +250,6 @@ class Policy(nn.Module):
         """Lets decisions read what is settled alone."""
         self.expert.settle()
         self.open_rows.zero_()
-
-
-def inputs_of_rows(rows: Rows) -> Inputs:
-    """Rows as decisions with one candidate each."""
-    writeable = {
-        name: c if c.flags.writeable else c.copy() for name, c in rows.columns().items()
-    }  # torch warns of others
-    return inputs_of_columns({name: torch.from_numpy(column) for name, column in writeable.items()})
-
-
-def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:
-    """The columns of rows, as tensors, as decisions with one candidate each."""
-    segment_R = torch.arange(len(columns["reward_R"]))
-    return Inputs(
-        columns["context_RC"],
-        columns["user_RU"],
-        columns["candidate_RD"],
-        segment_R,
-        columns["item_R"],
-        columns["user_R"],
-    )
-
-
-def inputs_of_observation(observation: Observation) -> Inputs:
-    """An observation as tensors."""
-    segment_N = np.repeat(np.arange(len(observation.counts_B)), observation.counts_B)
-    return Inputs(
-        torch.from_numpy(observation.context_BC),
-        torch.from_numpy(observation.user_BU),
-        torch.from_numpy(observation.candidates_ND),
-        torch.from_numpy(segment_N),
-        torch.from_numpy(observation.item_N),
-        torch.from_numpy(observation.user_B[segment_N]),
-    )
 
 
 def _with_one(values: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agent.explore import Belief
-from agent.policy import Policy, inputs_of_columns, inputs_of_observation
+from agent.inputs import inputs_of_columns, inputs_of_observation
+from agent.policy import Policy
 from agent.rllib.weights import unread
 from agent.settings import AgentSettings, ExploreSettings
 from envs.features import Layout

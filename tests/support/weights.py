@@ -8,8 +8,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from agent.inputs import inputs_of_rows
 from agent.learning import Learning
-from agent.policy import Policy, inputs_of_rows
+from agent.policy import Policy
 from agent.rllib.weights import Inbox, unread
 from agent.settings import AgentSettings
 from envs.rows import Rows

@@ -9,8 +9,9 @@ import torch
 
 from agent.delay import Delays, OpenRows
 from agent.errors import LearnError
+from agent.inputs import inputs_of_rows
 from agent.learning import Learning
-from agent.policy import Policy, inputs_of_rows
+from agent.policy import Policy
 from agent.settings import AgentSettings
 from agent.threads import one_thread
 from envs.features import Layout

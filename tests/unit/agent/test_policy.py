@@ -5,8 +5,9 @@ import pytest
 import torch
 from support.learning_rows import LAYOUT, rows
 
+from agent.inputs import inputs_of_rows
 from agent.learning import Learning
-from agent.policy import Policy, inputs_of_rows
+from agent.policy import Policy
 from agent.settings import AgentSettings
 
 

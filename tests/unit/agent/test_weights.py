@@ -9,8 +9,9 @@ import torch
 from support.learning_rows import LAYOUT
 from support.weights import SETTINGS, Runner, assert_decides_alike, rows, taught
 
+from agent.inputs import inputs_of_rows
 from agent.learning import Learning
-from agent.policy import Policy, inputs_of_rows
+from agent.policy import Policy
 from agent.rllib.module import BanditModule
 from agent.rllib.weights import Revision, Weights, tables_of, unread
 from agent.settings import ExploreSettings

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from agent.policy import inputs_of_rows
+from agent.inputs import inputs_of_rows
 from agent.settings import AgentSettings
 from deploy.bench import __main__ as command
 from deploy.bench.cost_filling import CANDIDATES, DECISIONS, LAYOUTS, UPDATE, Traffic, filled, impressions
