@@ -63,8 +63,9 @@ class DeterministicLoop:
                 "deterministic loop must know its partitions; got none from the log, and no `checkpointing`"
             )
         book = OpenBook(session.core, policy.settings.delay, run_seed)
-        believer = policy if relabel is not None else _Informed(self.learning, book)
-        self._deciding = DecidingLoop(session, believer, run_seed, ending)
+        self._open_counts = relabel is None  # open decisions have their own rewards, not relabelled ones
+        self._informed = _Informed(self.learning, book)
+        self._deciding = DecidingLoop(session, self._informed, run_seed, ending)
         self._caught_up = False
 
     @property
@@ -79,6 +80,7 @@ class DeterministicLoop:
             StreamError: the batch was not committed, or the log did not answer; the next step goes on from the log.
             SnapshotError: a checkpoint could not be written.
         """
+        self._informed.reads = learn and self._open_counts
         if learn and not self._caught_up:
             self.catch_up()
         try:
@@ -119,9 +121,14 @@ class DeterministicLoop:
 
 
 class _Informed:
-    """A policy whose decisions read the open decisions as well."""
+    """A policy whose decisions read the open decisions as well.
+
+    Attributes:
+        reads: whether they do; a policy that is not to learn must not.
+    """
 
     def __init__(self, learning: Learning, book: OpenBook) -> None:
+        self.reads = True
         self._learning, self._book = learning, book
 
     @property
@@ -134,6 +141,6 @@ class _Informed:
         return self._learning.policy.explore
 
     def believe(self, observation: Observation) -> Belief:
-        if self._learning.policy.settings.delay.open_decisions:
+        if self.reads and self._learning.policy.settings.delay.open_decisions:
             self._learning.provide(self._book.read())
         return self._learning.policy.believe(observation)

@@ -58,6 +58,14 @@ def test_decisions_read_what_is_open_only_where_that_is_on(tmp_path):
     assert 30 < sum(first) < 290  # alike until something is learned
 
 
+def test_a_policy_that_is_not_to_learn_reads_nothing_that_is_open(tmp_path):
+    on = Life(tmp_path / "on", impressions=300)
+    off = Life(tmp_path / "off", impressions=300, delay=DelaySettings(open_decisions=False))
+    for life in (on, off):
+        life.loop().run(learn=False)
+    assert on.decisions() == off.decisions()
+
+
 def test_the_book_holds_what_is_open_as_a_fresh_one_would(tmp_path):
     life = Life(tmp_path, impressions=400)
     loop = life.loop()
