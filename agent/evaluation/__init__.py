@@ -1,0 +1,29 @@
+"""Off-policy evaluation: what another policy would have earned, from a log that keeps its propensities.
+
+Needs neither torch nor ray. Every estimator returns an `Estimate`: a value, how sure it is, and in words where the log
+cannot carry the answer. `ips`, `snips` and `clipped_ips` read rewards and propensities alone; `dm`, `dr`, `sndr`,
+`switch_dr` and `dr_os` also read a model of rewards, which `cross_fit` predicts for decisions it was not fitted to.
+"""
+
+from agent.evaluation.cross_fit import cross_fit
+from agent.evaluation.errors import EvaluationError
+from agent.evaluation.estimate import Estimate
+from agent.evaluation.modelled import ModelledLog, dm, dr, dr_os, sndr, switch_dr
+from agent.evaluation.support import with_support
+from agent.evaluation.weighted import clipped_ips, ips, snips
+
+__all__ = [
+    "Estimate",
+    "EvaluationError",
+    "ModelledLog",
+    "clipped_ips",
+    "cross_fit",
+    "dm",
+    "dr",
+    "dr_os",
+    "ips",
+    "sndr",
+    "snips",
+    "switch_dr",
+    "with_support",
+]
