@@ -5,6 +5,7 @@ AgentError
 ├── SnapshotError   a snapshot cannot be read
 ├── CheckpointError a checkpoint does not fit the agent that it is restored into, or cannot be written
 ├── ExploreError    a belief lacks what a strategy needs
+├── EvaluationError arrays or options that nothing can be estimated from (agent.evaluation.errors)
 └── LearnError      rows that nothing can be learned from
 """
 
