@@ -66,6 +66,11 @@ class Towers(nn.Module):
         """The logit [T, N] of N candidates by each tower."""
         return self._logits(self._weights(), context_NI, item_NJ)
 
+    def contributions(self, context_NI: Tensor, item_NJ: Tensor) -> Tensor:
+        """What each tower and component of the item adds to the logit of N candidates [N, T * J]; offsets apart."""
+        contribution_TNJ = self._contributions(self._weights(), context_NI, item_NJ)
+        return contribution_TNJ.permute(1, 0, 2).flatten(1) / len(contribution_TNJ)
+
     @torch.enable_grad()
     def step(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor, mask_TR: Tensor) -> bool:
         """One step of AdamW on R rows; each tower learns from those that its mask shows.
@@ -112,8 +117,11 @@ class Towers(nn.Module):
         return [self.get_buffer(f"weight_{name}") for name in self._names]
 
     def _logits(self, weights: list[Tensor], context_NI: Tensor, item_NJ: Tensor) -> Tensor:
-        inner, inner_offset, outer, item, offset = weights
+        return self._contributions(weights, context_NI, item_NJ).sum(dim=2) + weights[-1]
+
+    def _contributions(self, weights: list[Tensor], context_NI: Tensor, item_NJ: Tensor) -> Tensor:
+        inner, inner_offset, outer, item, _ = weights
         context_TNI = context_NI.expand(len(inner), *context_NI.shape)
         hidden_TNH = torch.relu(torch.baddbmm(inner_offset, context_TNI, inner))
         crossed_TNJ = torch.cat([context_TNI, hidden_TNH], dim=2) @ outer
-        return ((crossed_TNJ + item) * item_NJ).sum(dim=2) + offset
+        return (crossed_TNJ + item) * item_NJ

@@ -9,6 +9,7 @@ from agent.change import Change
 from agent.expert import BayesianLogistic, Sides, Targets
 from agent.explore import NEEDS, Belief
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
+from agent.last_layer import LastLayer
 from agent.network import Towers
 from agent.projection import Projection, Rank
 from agent.regressors import Regressors
@@ -23,6 +24,7 @@ from envs.rows import Rows
 _USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
 _COSINE_LOGIT = 10.0
 _LARGEST = 4.0  # scaled similarity, at most
+_APART = 1 << 32  # seeds of the last layer begin behind those of the expert
 
 
 class Policy(nn.Module):
@@ -63,7 +65,9 @@ class Policy(nn.Module):
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
         contexts, items = (1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side))
         self.recent = BayesianLogistic(recent, contexts, items, similarities)
-        self.network = Towers(settings.network, self.context_side.width, self.item_side.width)
+        net = settings.network
+        self.network = Towers(net, self.context_side.width, self.item_side.width)
+        self.last_layer = LastLayer(net.towers * self.item_side.width, net.sd_last_layer, net.recent_rows)
         proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
         self.change = Change(settings.change)
@@ -137,19 +141,16 @@ class Policy(nn.Module):
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
         """Joint draws [M, N] of the logits around those given, the same for the same weights.
 
-        The expert is drawn from its posterior; for `neural_thompson` the network is too: each draw takes one tower.
-
-        References:
-            Ensemble sampling: Lu, Van Roy (2017), Ensemble sampling, section 4.
+        The expert is drawn from its posterior; for `neural_thompson` the network's last layer is too.
         """
         read, count = self.read(inputs), self.explore.samples
         weight_M = self.stack.weight.float()
         apart_MN = self.expert.sample(read, count, seed=int(self.updates)) - self.expert.logit(read)
         drawn_MN: Tensor = logit_N + weight_M[0] * apart_MN
         if self.explore.strategy == "neural_thompson" and self.settings.network.steps:
-            tower_TN = self.network.each(read.context_NI[:, 1:], read.item_NJ[:, 1:])
-            of_draw = torch.arange(count) % len(tower_TN)
-            drawn_MN = drawn_MN + weight_M[-1] * (tower_TN - tower_TN.mean(dim=0))[of_draw]
+            contribution_NH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+            apart_MN = self.last_layer.sample(contribution_NH, count, seed=int(self.updates) + _APART)
+            drawn_MN = drawn_MN + weight_M[-1] * apart_MN
         return drawn_MN
 
     def read(self, inputs: Inputs) -> Regressors:
@@ -204,6 +205,7 @@ class Policy(nn.Module):
         self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
         self.users.restart(item_J)
         self.network.restart(base_rate)
+        self.last_layer.restart()
         self.stack.restart()
 
     @torch.no_grad()
@@ -214,6 +216,10 @@ class Policy(nn.Module):
         read = self.read(inputs)
         logit_RM, _, own_R = self.members(inputs, read, idle=True)
         predicted_R = torch.sigmoid(self.stack(logit_RM))
+        weight = float(self.stack.weight[-1]) if self.settings.network.steps else 0.0
+        if weight > 0.0:
+            contribution_RH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+            self.last_layer.learn(contribution_RH, predicted_R, weight)
         self.stack.learn(logit_RM, reward_R)
         self.expert.learn(read, Targets.whole(reward_R, own_R))
         self.recent.learn(read.leading(self.settings.recent.rank), Targets.whole(reward_R, logit_RM[:, 0]))

@@ -90,6 +90,9 @@ class NetworkSettings(Section):
     warm_up: int = Field(100, ge=1, description="steps over which the learning rate rises to its full value")
     weight_decay: float = Field(0.1, ge=0, description="of AdamW")
     largest_gradient: float = Field(1.0, gt=0, description="norm to which a larger gradient is shortened")
+    sd_last_layer: float = Field(
+        1.0, gt=0, description="neural Thompson: prior sd of each weight around what it learned"
+    )
     batch: int = Field(256, ge=1, description="rows of a step")
     steps: int = Field(16, ge=0, description="steps for each 256 rows learned; 0 leaves the network out")
     recent_rows: float = Field(8_000, gt=0, description="rows after which an older one is drawn half as often")

@@ -70,6 +70,13 @@ def test_all_of_it_is_saved_and_goes_on_identically():
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
 
 
+def test_contributions_and_offsets_make_up_the_logit():
+    network = trained(20)
+    context_NI, item_NJ = rows(5, 30)[:2]
+    logit_N = network.contributions(context_NI, item_NJ).sum(dim=1) + network.weight_offset.mean()
+    torch.testing.assert_close(logit_N, network(context_NI, item_NJ), atol=1e-5, rtol=1e-5)
+
+
 # The stack
 
 

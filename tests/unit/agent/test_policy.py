@@ -35,10 +35,22 @@ def test_draws_lie_around_the_joint_logit_and_are_the_same_for_the_same_weights(
     assert ((drawn_MN.std(0) > 0.2 * sd_N) & (drawn_MN.std(0) < 2 * sd_N)).all()
 
 
-def test_only_the_neural_one_draws_towers_too():
+def test_only_the_neural_one_draws_the_last_layer_of_the_network_too():
     linear, neural, inputs = taught("thompson"), taught("neural_thompson"), inputs_of_rows(rows(50, 12))
     logit_N, _ = linear.score(inputs)
     apart_MN = neural.sample(inputs, logit_N) - linear.sample(inputs, logit_N)
-    torch.testing.assert_close(apart_MN, apart_MN[:4].repeat(1_000, 1), atol=1e-4, rtol=0)  # one difference a tower
-    assert (apart_MN[0] - apart_MN[1]).abs().max() > 0.01
-    torch.testing.assert_close(apart_MN.mean(0), torch.zeros(12), atol=1e-4, rtol=0)
+    read = neural.read(inputs)
+    contribution_NH = neural.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+    covariance_HH = torch.linalg.inv(neural.last_layer.precision).float()
+    variance_N = float(neural.stack.weight[-1]) ** 2 * ((contribution_NH @ covariance_HH) * contribution_NH).sum(1)
+    assert (variance_N > 1e-4).all()
+    np.testing.assert_allclose(apart_MN.var(0), variance_N, rtol=0.15)
+    np.testing.assert_allclose(apart_MN.mean(0), np.zeros(12), atol=0.1 * float(variance_N.max()) ** 0.5)
+
+
+def test_evidence_makes_the_last_layer_surer():
+    few, many = taught("neural_thompson"), taught("neural_thompson")
+    for seed in range(8, 16):
+        many.learn(rows(seed, 256))
+    variances = [torch.linalg.inv(each.last_layer.precision).trace() for each in (few, many)]
+    assert variances[1] < variances[0] < len(few.last_layer.precision)
