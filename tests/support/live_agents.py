@@ -180,6 +180,14 @@ class LiveAgent:
             assert time.monotonic() < deadline, self.said[-4_000:]
             time.sleep(0.1)
 
+    def says(self, words: str, within_s: float = 240) -> None:
+        """Waits until these words stand on its terminal."""
+        deadline = time.monotonic() + within_s
+        while words not in self.said:
+            assert self.process.poll() is None, self.said[-4_000:]
+            assert time.monotonic() < deadline, self.said[-4_000:]
+            time.sleep(0.1)
+
     def end(self, number: int = signal.SIGTERM, within_s: float = 60) -> int:
         """Sends a signal; returns the exit code."""
         self.process.send_signal(number)
