@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.bench.blas import one_thread_each
 from deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def costs(
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of every measurement, at most 15.")] = 7,
 ) -> None:
     """Measure what a decision and a learned row cost with 100 and up to a million items and users."""
+    one_thread_each()
     from deploy.bench.cost_filling import LAYOUTS  # noqa: PLC0415
     from deploy.bench.costs import SIZES, json_lines, measure, table  # noqa: PLC0415
 

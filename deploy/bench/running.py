@@ -1,21 +1,19 @@
 """Plays many runs in processes of one thread each, and stores each result as soon as it is there."""
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from deploy.bench.blas import one_thread_each
 from deploy.bench.errors import BenchError
 from deploy.bench.harness import play
 from deploy.bench.players import known_players
 from deploy.bench.results import Result, Store, Task, result_of
 from deploy.bench.world_reading import Vectors
 from deploy.bench.worlds import Library, build
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _played(
     """Each task as it ends; what waits is dropped when the caller stops."""
     if not tasks:
         return
-    os.environ.update(dict.fromkeys(_THREADS, "1"))  # the processes inherit it, and read it when they load numpy
+    one_thread_each()
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn)
     try:
