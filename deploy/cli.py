@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.errors import AgentError
+from deploy import cli_evaluation
 from deploy.broker.errors import BrokerError
+from deploy.cli_options import ConfigFile, Overrides, Seed
 from deploy.errors import DeployError
 from envs.errors import EnvsError
 from stream.errors import StreamError
@@ -34,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(cli_evaluation.evaluate)
+app.command()(cli_evaluation.tune)
 
 
 class World(StrEnum):
@@ -58,12 +62,6 @@ class Role(StrEnum):
     TOPICS = "topics"
 
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file of settings.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as agent.explore.floor=0.02; can be repeated."),
-]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the run; the setting `seed`.")]
 WorldOption = Annotated[World, typer.Option("--world", help="Simulated readers, or real headline tests.")]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="The Upworthy archive; the setting `upworthy.path`.")

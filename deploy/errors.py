@@ -4,6 +4,7 @@ DeployError
 ├── SettingsError   a key, a value, a file or an environment variable of the settings is wrong
 ├── MetricsError    the metrics endpoint cannot be opened
 ├── SimulationError the simulator waits for an agent that does not decide, or cannot write its file
+├── EvaluateError   a log, a policy or a search for settings cannot be evaluated as asked
 ├── StopError       a run could not end in order within its deadline
 └── ReportError     a report cannot be written from what it was given (a `ValueError` as well)
 """
@@ -23,6 +24,10 @@ class MetricsError(DeployError):
 
 class SimulationError(DeployError):
     """The simulator waits for an agent that does not decide, or cannot write its file."""
+
+
+class EvaluateError(DeployError):
+    """A log, a policy or a search for settings cannot be evaluated as asked; the message names the option and value."""
 
 
 class StopError(DeployError):

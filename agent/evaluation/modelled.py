@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from agent.evaluation.checks import Doubles, distributions, numbers, option, places, same_shape
-from agent.evaluation.estimate import Estimate, Parts, bounds_of, estimate_of, few, standard_error
+from agent.evaluation.estimate import (
+    Estimate,
+    Parts,
+    bounds_of,
+    effective_number,
+    estimate_of,
+    few,
+    standard_error,
+)
 from agent.evaluation.interval import Spread
 from agent.evaluation.weighted import positive_sum, weighted
 
@@ -57,11 +65,21 @@ class ModelledLog:
         return cls(rewards_N, weight_N, logged_N, expected_N)
 
     def dm(self) -> Estimate:
-        """See `dm`; warns where weighted residuals, which have the mean 0 if the model is right, have another."""
+        """See `dm`; warns where the log tells that the model is wrong, or is too small to tell.
+
+        Weighted residuals have the mean 0 if the model is right.
+        """
         residual_N = self.weight_N * (self.reward_N - self.q_logged_N)
         off, error = float(residual_N.mean()), standard_error(residual_N - residual_N.mean())
-        doubt = f"the model is off by {off:.2g} ± {error:.1g} on the target policy; the interval leaves that out"
-        return _direct(self.q_target_N, (doubt,) if abs(off) > _CERTAIN * error > 0.0 else ())
+        doubts = []
+        if abs(off) > _CERTAIN * error > 0.0:
+            doubts.append(
+                f"the model is off by {off:.2g} ± {error:.1g} on the target policy, the interval leaves that out"
+            )
+        unsure = few(effective_number(self.weight_N), effective_number(self.weight_N * np.abs(self.reward_N)))
+        if unsure:
+            doubts.append(f"the log cannot tell how wrong the model is: {', '.join(unsure)}")
+        return _direct(self.q_target_N, tuple(doubts))
 
     def dr(self) -> Estimate:
         """See `dr`."""
@@ -182,13 +200,8 @@ def switch_dr(
 ) -> Estimate:
     """Doubly robust where weights are small, the model alone where they are large: w' = w if w <= threshold else 0.
 
-    Args:
-        reward_N: what was earned.
-        action_N: index of what was logged, among the candidates.
-        logging_propensity_N: probability with which the log showed it, in (0, 1].
-        target_probs_NK: the target policy's probability of each candidate; rows sum to 1, padded by 0.
-        q_hat_NK: reward that the model expects of each candidate.
-        threshold: the largest weight that corrects the model; 0 gives `dm`, infinity `dr`.
+    The other arguments are as of `dr`; `threshold` is the largest weight that corrects the model: 0 gives `dm`,
+    infinity `dr`.
 
     Raises:
         EvaluationError: as of `dr`, or a threshold below 0.
@@ -209,13 +222,8 @@ def dr_os(
 ) -> Estimate:
     """Doubly robust with optimistic shrinkage, w' = shrinkage w / (w^2 + shrinkage): no weight jumps to 0.
 
-    Args:
-        reward_N: what was earned.
-        action_N: index of what was logged, among the candidates.
-        logging_propensity_N: probability with which the log showed it, in (0, 1].
-        target_probs_NK: the target policy's probability of each candidate; rows sum to 1, padded by 0.
-        q_hat_NK: reward that the model expects of each candidate.
-        shrinkage: weights above its square root are shrunk most; 0 gives `dm`, infinity `dr`.
+    The other arguments are as of `dr`; weights above the square root of `shrinkage` are shrunk most: 0 gives `dm`,
+    infinity `dr`.
 
     Raises:
         EvaluationError: as of `dr`, or a shrinkage below 0.
