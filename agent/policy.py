@@ -100,7 +100,7 @@ class Policy(nn.Module):
             item_rows_N, item_reward_N = (each_N.double().numpy() for each_N in seen)
         return Belief(
             logit_N.double().numpy(),
-            sd_N.double().numpy(),
+            self.explore.sd_scale * sd_N.double().numpy(),
             counts_B,
             int(self.rows) + round(float(self.open_rows)),
             samples_MN=samples_MN,
@@ -144,7 +144,7 @@ class Policy(nn.Module):
         The expert is drawn from its posterior; for `neural_thompson` the network's last layer is too.
         """
         read, count = self.read(inputs), self.explore.samples
-        weight_M = self.stack.weight.float()
+        weight_M = self.explore.sd_scale * self.stack.weight.float()
         apart_MN = self.expert.sample(read, count, seed=int(self.updates)) - self.expert.logit(read)
         drawn_MN: Tensor = logit_N + weight_M[0] * apart_MN
         if self.explore.strategy == "neural_thompson" and self.settings.network.steps:
@@ -188,7 +188,7 @@ class Policy(nn.Module):
 
         Args:
             rows: what was shown, and its rewards.
-            weight_R: how much each row counts for the base rate; 1 where not given.
+            weight_R: how much each row counts for the base rate; its own weight where not given.
         """
         inputs = inputs_of_rows(rows)
         self.context_side.fit(np.concatenate([rows.context_RC, rows.user_RU], axis=1))
@@ -198,8 +198,8 @@ class Policy(nn.Module):
         self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active])
-        weight_R = np.ones(len(rows)) if weight_R is None else weight_R
-        base_rate = (float((weight_R * rows.reward_R).sum()) + 0.5) / (float(weight_R.sum()) + 10.0)
+        counts_R = rows.weight_R.astype(np.float64) if weight_R is None else weight_R
+        base_rate = (float((counts_R * rows.reward_R).sum()) + 0.5) / (float(counts_R.sum()) + 10.0)
         self.expert.restart(Sides(context_I, item_J), base_rate)
         width = 1 + self.settings.recent.rank
         self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
@@ -220,11 +220,13 @@ class Policy(nn.Module):
         if weight > 0.0:
             contribution_RH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
             self.last_layer.learn(contribution_RH, predicted_R, weight)
-        self.stack.learn(logit_RM, reward_R)
-        self.expert.learn(read, Targets.whole(reward_R, own_R))
-        self.recent.learn(read.leading(self.settings.recent.rank), Targets.whole(reward_R, logit_RM[:, 0]))
+        weight_R = torch.from_numpy(rows.weight_R).double()
+        self.stack.learn(logit_RM, reward_R, weight_R)
+        targets = Targets(reward_R.double(), weight_R, own_R.double())
+        self.expert.learn(read, targets)
+        self.recent.learn(read.leading(self.settings.recent.rank), targets._replace(offset_R=logit_RM[:, 0].double()))
         shared_R = self.expert.logit(read)
-        self.users.learn(inputs.user_N, read.item_NJ, shared_R, reward_R, self.expert.clock)
+        self.users.learn(inputs.user_N, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         return predicted_R.numpy()
 
     @torch.no_grad()
@@ -240,7 +242,9 @@ class Policy(nn.Module):
         """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
         read = self.read(inputs_of_rows(rows))
         reward_R = torch.from_numpy(rows.reward_R)
-        return self.network.step(read.context_NI[:, 1:], read.item_NJ[:, 1:], reward_R, mask_TR)
+        return self.network.step(
+            read.context_NI[:, 1:], read.item_NJ[:, 1:], reward_R, mask_TR * torch.from_numpy(rows.weight_R)
+        )
 
     @torch.no_grad()
     def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:

@@ -58,6 +58,7 @@ class ExploreSettings(Section):
         "inverse_gap_weighting", "greedy", "epsilon_greedy", "boltzmann", "linucb", "thompson", "neural_thompson"
     ] = "inverse_gap_weighting"
     floor: float = Field(0.01, gt=0, le=1, description="share of decisions that is uniform")
+    sd_scale: float = Field(1.0, ge=0, description="what is explored for is this share of the posterior's deviations")
     gap_scale: float = Field(1_000.0, gt=0, description="inverse gap weighting: gamma = gap_scale * sqrt(rows)")
     evaluable: float = Field(0.0, ge=0, le=1, description="inverse gap weighting: share of softmax(logit / 0.3)")
     epsilon: float = Field(0.05, gt=0, le=1, description="epsilon-greedy: share that is uniform, at first")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agent.errors import LearnError
+from agent.expert import Targets
 from agent.settings import ExpertSettings
 from agent.table import Table
 
@@ -51,14 +52,13 @@ class UserEffects(nn.Module):
             variance_N[known_N] = (known_KJ**2 / precision_KJ).sum(-1)
         return mean_N, variance_N
 
-    def learn(self, user_R: Tensor, item_RJ: Tensor, other_R: Tensor, reward_R: Tensor, clock: Tensor) -> None:
+    def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
         """Takes in R rows, those of one user in their order.
 
         Args:
             user_R: keys of the users.
             item_RJ: item sides.
-            other_R: logits without the users' part.
-            reward_R: rewards.
+            targets: rewards, weights, and the logits without the users' part.
             clock: rows learned, as forgetting counts them.
         """
         key_M, user_of_R = torch.unique(user_R, return_inverse=True)
@@ -72,12 +72,12 @@ class UserEffects(nn.Module):
         for turn in range(int(turn_R.max()) + 1):
             rows = torch.nonzero(turn_R == turn)[:, 0]
             user, b_KJ = user_of_R[rows], item_RJ[rows]
-            p_K = torch.sigmoid(other_R[rows] + (mean_MJ[user] * b_KJ).sum(-1))
-            curvature_K = p_K * (1.0 - p_K)
+            reward_K, weight_K, other_K = (each_R[rows].float() for each_R in targets)
+            p_K = torch.sigmoid(other_K + (mean_MJ[user] * b_KJ).sum(-1))
+            curvature_K = weight_K * p_K * (1.0 - p_K)
             gain_KJ = b_KJ / precision_MJ[user]
-            mean_MJ[user] += (
-                gain_KJ * ((reward_R[rows] - p_K) / (1.0 + curvature_K * (gain_KJ * b_KJ).sum(-1)))[:, None]
-            )
+            pull_K = weight_K * (reward_K - p_K) / (1.0 + curvature_K * (gain_KJ * b_KJ).sum(-1))
+            mean_MJ[user] += gain_KJ * pull_K[:, None]
             precision_MJ[user] += curvature_K[:, None] * b_KJ**2
         self.table.write(place_M, {"mean": mean_MJ, "weight": precision_MJ - self.prior_J}, float(clock))
 

@@ -141,6 +141,8 @@ class Featurizer:
             user_R=keys_of(outcome.impression.user_id for outcome, _ in slots),
             reward_R=np.array([outcome.rewards[index] for outcome, index in slots], dtype=np.float32),
             propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
+            slot_R=np.array([index for _, index in slots], dtype=np.int64),
+            weight_R=np.ones(len(slots), np.float32),
         )
 
     @property

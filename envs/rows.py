@@ -22,6 +22,8 @@ class Rows:
         user_R: key of each row's user.
         reward_R: rewards in [0, 1].
         propensity_R: propensities of the shown items; NaN where unknown.
+        slot_R: the slot that each item was shown in, 0 the first.
+        weight_R: how many rows each counts for; with the mean of their rewards one can stand for many.
 
     Raises:
         FeatureError: the columns differ in length.
@@ -34,6 +36,8 @@ class Rows:
     user_R: NDArray[np.int64]
     reward_R: Floats
     propensity_R: NDArray[np.float64]
+    slot_R: NDArray[np.int64]
+    weight_R: Floats
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns().items()}

@@ -83,6 +83,8 @@ class Traffic:
             user_R=keys[user_R],
             reward_R=clicked_R.astype(np.float32),
             propensity_R=np.full(UPDATE, 1.0 / CANDIDATES),
+            slot_R=np.zeros(UPDATE, np.int64),
+            weight_R=np.ones(UPDATE, np.float32),
         )
 
     def _vectors(self, mix: Floats, count: int) -> Features:

@@ -107,6 +107,8 @@ class DefaultPolicy:
             user_R=rounds.user_R,
             reward_R=rounds.reward_R.astype(np.float32),
             propensity_R=rounds.propensity_R,
+            slot_R=np.zeros(len(rounds.action_R), np.int64),
+            weight_R=np.ones(len(rounds.action_R), np.float32),
         )
 
     def _remember(self, closed: Learned) -> None:

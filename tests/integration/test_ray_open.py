@@ -51,6 +51,8 @@ def uninformed() -> Rows:
         user_R=np.arange(512),
         reward_R=np.full(512, 0.05, np.float32),
         propensity_R=np.full(512, 0.05),
+        slot_R=np.zeros(512, np.int64),
+        weight_R=np.ones(512, np.float32),
     )
 
 

@@ -21,4 +21,6 @@ def rows(seed, count, reward=None):
         user_R=random.integers(0, 1_000, count),
         reward_R=drawn if reward is None else np.array(reward, dtype=np.float32),
         propensity_R=np.full(count, 0.25),
+        slot_R=np.zeros(count, np.int64),
+        weight_R=np.ones(count, np.float32),
     )

@@ -36,6 +36,8 @@ def rows(seed, count, scale=1.0):
         user_R=np.arange(count),
         reward_R=(random.random(count) < 1 / (1 + np.exp(1 - 2 * candidate_RD[:, 0]))).astype(np.float32),
         propensity_R=np.full(count, 0.25),
+        slot_R=np.zeros(count, np.int64),
+        weight_R=np.ones(count, np.float32),
     )
 
 
@@ -338,3 +340,15 @@ def test_rows_that_are_kept_do_not_depend_on_where_a_restart_lay():
     for name, array in straight.get_state().items():
         assert array.tobytes() == restarted.get_state()[name].tobytes()
     assert same(state_of(straight.policy), state_of(restarted.policy))
+
+
+def test_a_row_of_some_weight_teaches_like_as_many_rows():
+    thrice, once = learning(), learning()
+    for each in (thrice, once):
+        each.learn(rows(0, 512))
+    few = rows(1, 8)
+    thrice.policy.learn(replace(few, weight_R=np.full(8, 3.0, np.float32)))
+    once.policy.learn(Rows.concatenate([few] * 3))
+    assert thrice.policy.expert.precision.trace() > 0.0
+    torch.testing.assert_close(thrice.policy.expert.precision, once.policy.expert.precision, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(thrice.policy.stack.eta, once.policy.stack.eta, rtol=1e-2, atol=1e-2)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from agent.errors import LearnError
+from agent.expert import Targets
 from agent.settings import ExpertSettings
 from agent.user_effects import UserEffects
 
@@ -24,7 +25,7 @@ def items(seed, count):
 
 def learn(model, user_R, item_RJ, reward_R, clock=CLOCK):
     other_R = torch.full((len(user_R),), -1.0)
-    model.learn(torch.as_tensor(user_R), item_RJ, other_R, torch.as_tensor(reward_R, dtype=torch.float32), clock)
+    model.learn(torch.as_tensor(user_R), item_RJ, Targets.whole(torch.as_tensor(reward_R), other_R), clock)
     return model
 
 
