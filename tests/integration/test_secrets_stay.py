@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.ray]
 DECISIONS = 200
 RUN_S = 240
 T0_MS = 1_700_000_000_000
+READERS = f"reader-{secrets.token_hex(4)}-"  # how the names of all users here begin
 
 
 @pytest.fixture
@@ -97,14 +98,15 @@ def command_lines() -> str:
     return "\n".join(lines)
 
 
-def show(secured: Secured, user_prefix: str) -> None:
-    """Impressions of readers who have names that can be looked for."""
+def show(secured: Secured) -> None:
+    """Impressions of readers who have names that can be looked for; a run may decide some of an earlier test first."""
+    name = secrets.token_hex(4)
     scene = ReaderScene(ReaderSettings(features="numeric", candidates_min=3, candidates_max=6), seed=2)
     world = KafkaWorldLog(secured.settings("world"))
     for index in range(DECISIONS + 50):
-        arrival = Arrival(index, f"i{user_prefix}{index}", T0_MS + index * 500)
+        arrival = Arrival(index, f"i{name}-{index}", T0_MS + index * 500)
         impression = scene.emit(arrival).impression
-        world.append(msgspec.structs.replace(impression, user_id=f"{user_prefix}{impression.user_id}"))
+        world.append(msgspec.structs.replace(impression, user_id=f"{READERS}{impression.user_id}"))
     world.flush()
     world.close()
 
@@ -128,9 +130,8 @@ def mounted(secured) -> Iterator[Path]:
 @pytest.mark.timeout(RUN_S + 120)
 def test_a_run_leaves_no_secret_and_under_pseudonyms_no_user_anywhere(secured, home):
     password, key = secured.security.passwords["agent"], secrets.token_hex(16)
-    prefix = f"reader-{secrets.token_hex(4)}-"
-    looked_for = {"password": password, "key of users": key, "a user": prefix}
-    show(secured, prefix)
+    looked_for = {"password": password, "key of users": key, "a user": READERS}
+    show(secured)
     environment = {"STREAMBANDIT_KAFKA__PASSWORD": password, "STREAMBANDIT_PRIVACY__USER_KEY": key}
     ran = run(agent(secured), home, environment, looked_for)
     require_whole(home)
@@ -142,12 +143,11 @@ def test_a_run_leaves_no_secret_and_under_pseudonyms_no_user_anywhere(secured, h
 def test_the_password_may_come_from_a_file_and_without_pseudonyms_users_are_found(secured, home, mounted):
     """The users that are found prove that the look reaches them: in the snapshots, which hold them by their ids."""
     looked_for = {"password": mounted.read_text()}
-    prefix = f"reader-{secrets.token_hex(4)}-"
-    show(secured, prefix)
+    show(secured)
     ran = run(agent(secured, password=None, password_file=mounted), home, {}, looked_for)
     require_whole(home)
     assert ran.leaks == []
-    found = scan([home], looked_for | {"a user": prefix})
+    found = scan([home], looked_for | {"a user": READERS})
     assert {leak.secret for leak in found} == {"a user"}
     assert all("/checkpoints/" in leak.place for leak in found)
 
