@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from agent.apprentice import judge
 from agent.click_delays import ClickDelay, click_delays
 from agent.decide import decide
 from agent.errors import EncoderError
@@ -165,6 +166,7 @@ class DecidingLoop:
             count_weights(decisions, core.parts.meter)
         if observation is not None and self._book is not None:
             self._book.note(impressions, observation, decisions)
+        judge([each.outcome for each in closed], self._believer, core.parts.featurizer, core.parts.meter)
         self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
         return before, closed
 

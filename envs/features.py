@@ -10,7 +10,7 @@ from pydantic import Field
 from envs.errors import FeatureError
 from envs.keys import keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
-from envs.protocols import Encoder, Floats, Interests
+from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Outcome
 from stream.settings import Section
@@ -102,7 +102,7 @@ class Featurizer:
                     _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 
-    def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Interests, str]]) -> Observation:
+    def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]]) -> Observation:
         """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
         layout = self.settle(impressions)
         context_BC = self._contexts([impression.context for impression in impressions])
