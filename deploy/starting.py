@@ -41,8 +41,8 @@ def read_start(path: Path) -> Checkpoint:
         text="on" if layout.text else "off", context_dim=layout.context, candidate_dim=layout.candidate
     )
     state = State(
-        epoch=int(arrays["policy.epoch"]),
-        updates=int(arrays["policy.updates"]),
+        epoch=int(arrays["policy.epoch"].item()),
+        updates=int(arrays["policy.updates"].item()),
         positions=snapshot.positions,
         learned=Learned(),
         layout=asdict(layout),

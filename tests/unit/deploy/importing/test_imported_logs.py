@@ -96,10 +96,6 @@ def test_open_bandit_by_hand(tmp_path):
     # the number, item_feature_1 = x which two share, and the affinity; item 2 has no column of that
     features = [candidate.features for candidate in first.candidates]
     assert features == [(0.5, 1.0, 0.0), (-0.5, 1.0, 3.0), (0.25, 0.0, 0.0)]
-        (0.5, 1.0, 0.0),
-        (-0.5, 1.0, 3.0),
-        (0.25, 0.0, 0.0),
-    ]
     assert (first.logged.item_ids, first.logged.propensities, first.logged.policy) == (("1",), (0.25,), "bts")
     assert (click.item_id, click.value) == ("1", 1.0)
 
