@@ -13,7 +13,7 @@ from deploy.clocks import stopped_clock_ms, timer_s
 from deploy.compose import MemorySession, scene_of, supply_of
 from deploy.drive import Run, build, summary_of_run
 from deploy.importing.learn import Say, learn_history
-from deploy.settings import Settings
+from deploy.settings import CheckpointSettings, Settings
 from deploy.simulate import SimulateOptions, simulate
 from deploy.starting import begin_apart, read_start, with_start
 from deploy.uniform import UniformLog
@@ -39,6 +39,10 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     studied = learn_history(str(folder / "log.jsonl"), folder / "learned", READERS, Say(print, timer_s))
     assert studied.outcomes == 3_000
     return folder / "learned"
+
+
+def starting_from(folder: Path) -> Settings:
+    return with_start(READERS.model_copy(update={"checkpoint": CheckpointSettings(start=folder)}))
 
 
 class BesideUniform:
