@@ -107,6 +107,8 @@ def test_every_valid_impression_is_decided_exactly_once(settings: KafkaSettings,
     first = run(settings, tmp_path)
     assert first["decisions"] == VALID
     assert first["dead_letters"] == len(INVALID) + 1
+    assert first["apprentice"]["decisions"] == first["impressions"]["logged"] == LOGGED
+    assert first["apprentice"]["with_propensity"] == LOGGED
 
     # Second run: repeats and late ones, none of which may be decided; what was left open closes.
     late = [

@@ -58,6 +58,10 @@ def result(world, seed, way, lift):
     return Result(**named, **lifts, **rates, **spent, cold=False, code="", settings="")
 
 
+def played(*ways):
+    return {way: run_way(SHORT, Task("linear", 0, way, 1_250), Place(Path(), Path())) for way in ways}
+
+
 @pytest.mark.parametrize("blind", [False, True])
 def test_the_incumbent_decides_first_and_the_agent_learns_from_the_start(blind):
     incumbent, agent = Always(3, 0.5), Always(7, 0.25)
@@ -80,7 +84,7 @@ def test_the_incumbent_shows_what_it_says_as_often_as_it_says():
 
 
 def test_a_log_without_propensities_teaches_the_same():
-    found = {way: run_way(SHORT, Task("linear", 0, way, 1_250), Place(Path(), Path())) for way in (APPRENTICE, BLIND)}
+    found = played(APPRENTICE, BLIND)
     assert found[APPRENTICE].lift == found[BLIND].lift
     assert found[APPRENTICE].chosen == found[BLIND].chosen
 
