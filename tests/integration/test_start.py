@@ -18,7 +18,7 @@ from deploy.simulate import SimulateOptions, simulate
 from deploy.starting import begin_apart, read_start, with_start
 from deploy.uniform import UniformLog
 from envs.core import Core
-from envs.session import Session, Share
+from envs.session import OpenSession, Session, Share
 from envs.world import World
 from stream.kafka.settings import KafkaSettings
 from stream.memory import MemoryLog
@@ -45,15 +45,17 @@ def starting_from(folder: Path) -> Settings:
     return with_start(READERS.model_copy(update={"checkpoint": CheckpointSettings(start=folder)}))
 
 
-class BesideUniform:
+def beside_uniform() -> OpenSession:
     """Readers in the runner's process, to whom a uniform policy shows every impression."""
 
-    def __call__(self, share: Share) -> Session:
+    def open_session(share: Share) -> Session:  # not a function of the module, so that it travels by value
         log = MemoryLog()
         beside = UniformLog(log, seed=5, logged=True)
         world = World(scene_of(READERS, "readers", seed=9), beside, READERS.world, seed=9)
         core = Core(READERS.core, share.parts(log, stopped_clock_ms, supply_of(world)))
         return Session(core=core, close=log.close, timer=timer_s)
+
+    return open_session
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -81,7 +83,7 @@ def test_beside_an_incumbent_it_decides_nothing_and_tells_how_it_stands(learned:
     settings = with_start(
         READERS.model_copy(update={"checkpoint": READERS.checkpoint.model_copy(update={"start": learned})})
     )
-    algorithm = build(settings, BesideUniform(), numeric=13)
+    algorithm = build(settings, beside_uniform(), numeric=13)
     try:
         begin_apart(algorithm, settings.checkpoint.start)
         run = Run(algorithm)
