@@ -35,7 +35,7 @@ _SUM = "apprentice_sum"
 _log = logging.getLogger("streambandit.runner")
 
 
-class Believer(Protocol):
+class Believing(Protocol):
     """A policy that says what it believes and how it explores."""
 
     @property
@@ -80,7 +80,7 @@ class Standing:
         return {name: estimate for name, estimate in found.items() if estimate is not None}
 
 
-def judge(closed: Sequence[Outcome], believer: Believer, featurizer: Featurizer, meter: Meter) -> None:
+def judge(closed: Sequence[Outcome], believer: Believing, featurizer: Featurizer, meter: Meter) -> None:
     """Counts what the policy would have done in the incumbent's decisions among closed ones, none of them learned yet.
 
     Args:

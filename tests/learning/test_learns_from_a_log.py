@@ -1,7 +1,8 @@
 """The log of a mediocre policy is nearly worth as many own decisions: the claim of docs/apprentice.md, in small.
 
-Measured over the seeds 0 to 5 of this configuration: SHARES_TEXT. The bound is the goal of the long form.
-The seeds are fixed, so the test passes or fails for good.
+Measured over these seeds, lift of the incumbent, alone and after its log: .386 .800 .782, .432 .860 .839, .337 .820 .782,
+which are shares of .978, .976 and .954. The bound is the goal of the long form. The seeds are fixed, so the test passes
+or fails for good.
 """
 
 from pathlib import Path

@@ -80,12 +80,11 @@ def test_run_passes_its_options_on(invoke, stand_in, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "module", "kind", "function"),
-    [("run", "deploy.run", "RunOptions", "run_agent"), ("demo", "deploy.demo", "DemoOptions", "run_demo")],
+    ("command", "kind", "function"), [("run", "RunOptions", "run_agent"), ("demo", "DemoOptions", "run_demo")]
 )
-def test_a_start_becomes_its_setting(invoke, stand_in, tmp_path, command, module, kind, function):
-    calls = stand_in(module, **{kind: function})
-    sys.modules[module].result = tmp_path
+def test_a_start_becomes_its_setting(invoke, stand_in, tmp_path, command, kind, function):
+    calls = stand_in(f"deploy.{command}", **{kind: function})
+    sys.modules[f"deploy.{command}"].result = tmp_path
     invoke(command, "--start", str(tmp_path / "learned"), "--set", "seed=3")
     assert (calls[0][0].checkpoint.start, calls[0][0].seed) == (tmp_path / "learned", 3)
 
