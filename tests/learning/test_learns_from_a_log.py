@@ -1,8 +1,8 @@
 """The log of a mediocre policy is nearly worth as many own decisions: the claim of docs/apprentice.md, in small.
 
-Measured over these seeds, lift of the incumbent, alone and after its log: .386 .800 .782, .432 .860 .839, .337 .820 .782,
-which are shares of .978, .976 and .954. The bound is the goal of the long form. The seeds are fixed, so the test passes
-or fails for good.
+Measured over these seeds, lift of the incumbent, alone and after its log: .386 .800 .782; .432 .860 .839; .337 .820
+.782: shares of .978, .976 and .954. The bound is the goal of the long form. The seeds are fixed, so the test passes or
+fails for good.
 """
 
 from pathlib import Path
