@@ -24,6 +24,7 @@ from stream.kafka.settings import KafkaSettings
 from stream.memory import MemoryLog
 
 pytestmark = [pytest.mark.ray]
+BESIDE = 10_000  # of which about one in 20 tells what the policy would have earned
 READERS = Settings(
     world={"impressions": 3_000},
     readers={"features": "numeric"},
@@ -51,7 +52,8 @@ def beside_uniform() -> OpenSession:
     def open_session(share: Share) -> Session:  # not a function of the module, so that it travels by value
         log = MemoryLog()
         beside = UniformLog(log, seed=5, logged=True)
-        world = World(scene_of(READERS, "readers", seed=9), beside, READERS.world, seed=9)
+        settings = READERS.world.model_copy(update={"impressions": BESIDE})
+        world = World(scene_of(READERS, "readers", seed=9), beside, settings, seed=9)
         core = Core(READERS.core, share.parts(log, stopped_clock_ms, supply_of(world)))
         return Session(core=core, close=log.close, timer=timer_s)
 
@@ -95,8 +97,8 @@ def test_beside_an_incumbent_it_decides_nothing_and_tells_how_it_stands(learned:
         algorithm.stop()
     found = summary["apprentice"]
     assert summary["decisions"] == 0
-    assert summary["impressions"] == {"logged": 3_000}
-    assert found["decisions"] + int(run.totals.total("apprentice_passed")) == summary["outcomes"] == 3_000
+    assert summary["impressions"] == {"logged": BESIDE}
+    assert found["decisions"] + int(run.totals.total("apprentice_passed")) == summary["outcomes"] == BESIDE
     assert found["with_propensity"] == found["decisions"]
     assert 0.04 < found["agreement"] < 0.1  # of 20 candidates a uniform choice meets the policy's in one of 20
     assert found["gain_low"] > 0.0  # what it learned from a uniform log is better than that log
