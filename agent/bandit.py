@@ -1,8 +1,10 @@
 """`BanditAgent`: the same policy and learning in process, without Ray or a log. For a notebook, a test, a harness."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from agent import snapshot as snapshots
 from agent.decide import decide
@@ -10,7 +12,7 @@ from agent.interests import InterestStore
 from agent.learning import Learning
 from agent.policy import Policy
 from agent.settings import AgentSettings
-from envs.decision import recommendation
+from envs.decision import LOGGED, recommendation
 from envs.errors import FeatureError
 from envs.features import Featurizer
 from envs.protocols import Encoder
@@ -69,8 +71,21 @@ class BanditAgent:
             for impression, decision, knew in zip(impressions, decisions, observation.knew, strict=True)
         ]
 
+    def check(self, outcomes: Sequence[Outcome]) -> None:
+        """Settles the layout of the features by outcomes that all fit it, if it is not settled.
+
+        Raises:
+            FeatureError: one does not fit.
+        """
+        self._featurizer.check([outcome.impression for outcome in outcomes])
+        for outcome in outcomes:
+            _clicked(outcome)
+
     def learn(self, outcomes: Sequence[Outcome]) -> dict[str, float]:
         """Learns closed decisions, each once: the caller hands every outcome over a single time.
+
+        Where another policy decided (strategy `logged`), nobody noted what was known of the user. Then what is known
+        now is read, before these outcomes are taken in.
 
         Returns:
             `loss`, `rows` and `refreshed`, as `Learning.learn`.
@@ -82,20 +97,33 @@ class BanditAgent:
             return {}
         self._featurizer.check([outcome.impression for outcome in outcomes])
         clicked = [_clicked(outcome) for outcome in outcomes]
-        metrics = self._learner().learn(self._featurizer.rows(outcomes))
+        metrics = self._learner().learn(self._featurizer.rows(self._informed(outcomes)))
         for outcome, items in zip(outcomes, clicked, strict=True):
             clicks = [(ts_ms, self._featurizer.item_vector(item)) for item, ts_ms in items]
             self.interests.closed(outcome.impression.user_id, outcome.recommendation.decision_id, clicks)
         return metrics
 
-    def save(self, path: str | Path) -> None:
-        """Writes a snapshot folder: weights, kept rows, users and settings. It holds no code."""
+    def save(self, path: str | Path, positions: Mapping[int, int] | None = None) -> None:
+        """Writes a snapshot folder: weights, kept rows, users and settings. It holds no code.
+
+        Args:
+            path: the folder.
+            positions: the next outcome to learn of each partition, where a topic was learned; a run that starts from
+                the snapshot goes on there.
+        """
         users, arrays = snapshots.users_of(self.interests.users)
         if self._learning is not None:
             arrays |= snapshots.tensors_of(self._learning.policy)
             arrays |= {f"rows.{name}": column for name, column in self._learning.get_state().items()}
         layout = asdict(self._featurizer.layout) if self._learning is not None else None
-        state = snapshots.Snapshot(self.settings.model_dump(mode="json"), self.seed, layout, users)
+        state = snapshots.Snapshot(
+            settings=self.settings.model_dump(mode="json"),
+            seed=self.seed,
+            layout=layout,
+            users=users,
+            encoder_version=self._featurizer.encoder_version,
+            positions=dict(positions or {}),
+        )
         snapshots.write(Path(path), state, arrays)
 
     @classmethod
@@ -118,6 +146,19 @@ class BanditAgent:
             interest = layout.interest if layout is not None else 0
             agent.interests.users.update(snapshots.users_from(snapshot.users, arrays, interest))
         return agent
+
+    def _informed(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """The same, with what is known of the users of others' decisions."""
+        others = [o for o in outcomes if o.recommendation.strategy == LOGGED and o.recommendation.knew is None]
+        if not any(outcome.impression.user_id in self.interests.users for outcome in others):
+            return outcomes
+        users = [(self.interests, outcome.impression.user_id) for outcome in others]
+        knew = self._featurizer.knew([outcome.impression for outcome in others], users)
+        told = {id(outcome): each for outcome, each in zip(others, knew, strict=True)}
+        return [
+            replace(o, recommendation=replace(o.recommendation, knew=told[id(o)])) if id(o) in told else o
+            for o in outcomes
+        ]
 
     def _learner(self) -> Learning:
         if self._learning is None:

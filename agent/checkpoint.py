@@ -23,6 +23,7 @@ from agent.errors import CheckpointError
 from agent.learned import Learned
 from agent.learning import Learning
 from agent.policy import Policy
+from agent.settings import AgentSettings
 
 STATE, TENSORS = "state.json", "tensors.safetensors"
 FORMAT = 1
@@ -145,8 +146,12 @@ class Checkpoint:
 
 
 def _shape(policy: Policy) -> dict[str, Any]:
-    settings = policy.settings.model_dump(mode="json", include=set(_SHAPING))
-    return {"layout": asdict(policy.layout), "settings": settings}
+    return {"layout": asdict(policy.layout), "settings": shaping(policy.settings)}
+
+
+def shaping(settings: AgentSettings) -> dict[str, Any]:
+    """The settings that shape what is learned, by section."""
+    return settings.model_dump(mode="json", include=set(_SHAPING))
 
 
 def _differences(name: str, theirs: Any, mine: Any) -> list[str]:  # noqa: ANN401 - any part of the settings

@@ -11,37 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from agent.apprentice import Believing, judge
 from agent.click_delays import ClickDelay, click_delays
 from agent.decide import decide
 from agent.errors import EncoderError
-from agent.explore import Belief
 from agent.monitor import count_weights
 from agent.open_book import OpenBook
 from agent.resolved import Placed, Resolved, Span, resolve
-from agent.settings import ExploreSettings
 from envs.core import Closed
-from envs.observation import Observation
 from envs.session import Session
 
 POLL_MS = 50
 _T = TypeVar("_T")
 
 
-class Believer(Protocol):
+class Believer(Believing, Protocol):
     """A policy as the deciding side sees it."""
 
     @property
     def version(self) -> str:
         """`epoch.n` of the weights."""
-        ...
-
-    @property
-    def explore(self) -> ExploreSettings:
-        """How to explore."""
-        ...
-
-    def believe(self, observation: Observation) -> Belief:
-        """What it believes of the candidates."""
         ...
 
 
@@ -165,6 +154,7 @@ class DecidingLoop:
             count_weights(decisions, core.parts.meter)
         if observation is not None and self._book is not None:
             self._book.note(impressions, observation, decisions)
+        judge([each.outcome for each in closed], self._believer, core.parts.featurizer, core.parts.meter)
         self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
         return before, closed
 

@@ -33,12 +33,24 @@ class UserState(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """What an agent is, apart from its arrays. Without a layout it has decided nothing yet."""
+    """What an agent is, apart from its arrays. Without a layout it has decided nothing yet.
+
+    Attributes:
+        settings: of the agent.
+        seed: of its draws.
+        layout: lengths of the feature blocks.
+        users: what is known of users.
+        encoder_version: of the encoder whose embeddings were learned from; empty where no text is read.
+        positions: the next outcome of a topic to learn, by partition; empty where what was learned has no places.
+        format: of these files.
+    """
 
     settings: dict[str, Any]
     seed: int
     layout: dict[str, int] | None
     users: list[UserState]
+    encoder_version: str = ""
+    positions: dict[int, int] = {}
     format: int = _FORMAT
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.errors import AgentError
-from deploy import cli_evaluation
+from deploy import cli_evaluation, cli_history
 from deploy.broker.errors import BrokerError
 from deploy.cli_options import ConfigFile, Overrides, Seed
 from deploy.errors import DeployError
@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 app.command()(cli_evaluation.evaluate)
 app.command()(cli_evaluation.tune)
+app.command()(cli_history.learn)
+app.command("import")(cli_history.import_log)
 
 
 class World(StrEnum):
@@ -63,6 +65,10 @@ class Role(StrEnum):
 
 
 WorldOption = Annotated[World, typer.Option("--world", help="Simulated readers, or real headline tests.")]
+Start = Annotated[
+    Path | None,
+    typer.Option("--start", metavar="FOLDER", help="Begin from what was learned there; `checkpoint.start`."),
+]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="The Upworthy archive; the setting `upworthy.path`.")
 ]
@@ -77,12 +83,13 @@ def demo(  # noqa: PLR0913 - one parameter for each option
     decisions: Annotated[
         int | None, typer.Option("--decisions", metavar="N", min=1, help="Decisions after which it ends.")
     ] = None,
+    start: Start = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     seed: Seed = None,
 ) -> None:
     """Run the whole loop on simulated readers, watch it learn, and read the report."""
-    settings = _settings(config, overrides, seed, data)
+    settings = _settings(config, _starting(overrides, start), seed, data)
     from deploy.demo import DemoOptions, run_demo  # noqa: PLC0415
 
     run_demo(settings, DemoOptions(world=world.value, log=log.value, decisions=decisions))
@@ -97,12 +104,13 @@ def run(
     idle_exit_s: Annotated[
         float | None, typer.Option("--idle-exit-s", metavar="S", min=0.1, help="End when nothing came for so long.")
     ] = None,
+    start: Start = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
     seed: Seed = None,
 ) -> None:
     """Run the agent alone against Kafka, until it is interrupted."""
-    settings = _settings(config, overrides, seed)
+    settings = _settings(config, _starting(overrides, start), seed)
     from deploy.run import RunOptions, run_agent  # noqa: PLC0415
 
     folder = run_agent(settings, RunOptions(max_decisions=max_decisions, idle_exit_s=idle_exit_s))
@@ -241,6 +249,10 @@ def _settings(
 
     named: dict[str, Any] = {"seed": seed, "upworthy.path": data}
     return load_settings(config, [*(overrides or ()), *(f"{k}={v}" for k, v in named.items() if v is not None)])
+
+
+def _starting(overrides: list[str] | None, start: Path | None) -> list[str]:
+    return [*(overrides or ()), *(() if start is None else (f"checkpoint.start={start}",))]
 
 
 def _say(text: str) -> None:

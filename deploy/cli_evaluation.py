@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.cli_options import ConfigFile, Overrides, Seed
+from deploy.cli_options import ConfigFile, Overrides, Seed, with_seed
 
 LogOption = Annotated[
     str,
@@ -61,7 +61,7 @@ def evaluate(  # noqa: PLR0913 - one parameter for each option
     from deploy.evaluating.sources import read_log  # noqa: PLC0415
     from deploy.settings_load import load_settings  # noqa: PLC0415
 
-    named = _with_seed(overrides, seed)
+    named = with_seed(overrides, seed)
     settings = load_settings(config, named)
     logged = read_log(log, settings, limit)
     target = target_of(policy, logged, settings, named)
@@ -110,10 +110,6 @@ def tune(  # noqa: PLR0913 - one parameter for each option
         limit=limit,
         out=out,
         config=config,
-        overrides=tuple(_with_seed(overrides, seed)),
+        overrides=tuple(with_seed(overrides, seed)),
     )
     tune_settings(options, Console(width=None if sys.stdout.isatty() else 160))
-
-
-def _with_seed(overrides: list[str] | None, seed: int | None) -> list[str]:
-    return [*(overrides or ()), *(() if seed is None else (f"seed={seed}",))]

@@ -25,6 +25,7 @@ from deploy.record import Arm, RunRecord, new_run_folder
 from deploy.report import headline, write_report
 from deploy.settings import Settings
 from deploy.settings_example import example_toml
+from deploy.starting import begin_apart, with_start
 from envs.tally import WorldTally
 from stream.kafka.topics import create_topics
 
@@ -54,6 +55,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
     """Runs it, writes the report and says where; returns its folder."""
     started_s = timer_s()
     impressions = options.decisions or _DECISIONS
+    settings = with_start(settings)
     settings = settings.model_copy(update={"world": settings.world.model_copy(update={"impressions": impressions})})
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     numeric = numeric_dim(settings, options.world)
@@ -68,6 +70,7 @@ def run_demo(settings: Settings, options: DemoOptions) -> Path:
         run, world = stack.enter_context(open_run(settings, options, folder, numeric))
         run.metrics = metrics
         try:
+            begin_apart(run.algorithm, settings.checkpoint.start)
             while not run.ended:
                 view.update(run.step())
             run.finish()

@@ -8,6 +8,7 @@ from typing import Any
 from agent.deciding import Ending
 from agent.history import OpenHistory
 from agent.rllib.algorithm import BanditAlgorithm
+from deploy.beside import apprentice_figures
 from deploy.clocks import timer_s
 from deploy.cluster import serve_encoder
 from deploy.compose import settle
@@ -105,7 +106,7 @@ class Run:
                 self.metrics.absorb(counted, source=str(index))
         self.totals.merge(tally)
         now_s = timer_s()
-        if self._started_s is None and self.totals.total("decisions"):
+        if self._started_s is None and (self.totals.total("decisions") or self.totals.total("apprentice_decisions")):
             self._started_s = now_s
         progress = self._stand(tally, now_s)
         if self.metrics is not None:
@@ -191,4 +192,5 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "clicks": {label: int(count) for (name, label), count in totals.counters.items() if name == "clicks"},
         "impressions": {label: int(n) for (name, label), n in totals.counters.items() if name == "impressions"},
         "run_seconds": round(elapsed_s, 2),
+        "apprentice": apprentice_figures(totals),
     }

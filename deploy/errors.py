@@ -5,6 +5,7 @@ DeployError
 ├── MetricsError    the metrics endpoint cannot be opened
 ├── SimulationError the simulator waits for an agent that does not decide, or cannot write its file
 ├── EvaluateError   a log, a policy or a search for settings cannot be evaluated as asked
+├── HistoryError    a log of another policy cannot be learned or imported as asked
 ├── StopError       a run could not end in order within its deadline
 └── ReportError     a report cannot be written from what it was given (a `ValueError` as well)
 """
@@ -28,6 +29,10 @@ class SimulationError(DeployError):
 
 class EvaluateError(DeployError):
     """A log, a policy or a search for settings cannot be evaluated as asked; the message names the option and value."""
+
+
+class HistoryError(DeployError):
+    """A log of another policy cannot be learned or imported as asked, or what was learned cannot be begun from."""
 
 
 class StopError(DeployError):

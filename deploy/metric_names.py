@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from agent.evaluation.running import RunningSums
 from agent.monitor import TARGETS
 from stream.join import Arrival, ClickFate
 from stream.log import INPUT_TOPICS
@@ -76,8 +77,10 @@ COUNTERS = {
     ),
     "forced_closes": Counter("forced_closes", "Decisions that closed before their time, because memory was short."),
     "exploration": Counter("exploration", "Sum over decisions of the probability of not showing the greedy candidate."),
-    "reward": Counter("reward", "Sum of the rewards of closed decisions with a known propensity, first slot."),
-    "rewarded": Counter("rewarded", "Closed decisions with a known propensity."),
+    "reward": Counter(
+        "reward", "Sum of the rewards of the policy's closed decisions with a known propensity, first slot."
+    ),
+    "rewarded": Counter("rewarded", "Closed decisions of the policy with a known propensity."),
     "uniform_reward": Counter(
         "uniform_reward", "Sum of their rewards, weighted as if a uniform choice had been shown."
     ),
@@ -95,6 +98,21 @@ COUNTERS = {
         "propensity_deviation", "Sum of the squared deviations of these weights from 1.", "target", TARGETS
     ),
     "propensity_alarms": Counter("propensity_alarms", "Days on which choices disagreed with their propensities."),
+    "apprentice_decisions": Counter("apprentice_decisions", "Decisions of an incumbent that closed and were judged."),
+    "apprentice_agreement": Counter(
+        "apprentice_agreement", "Sum of the probabilities with which the policy would have shown the same first."
+    ),
+    "apprentice_same": Counter("apprentice_same", "Decisions of the incumbent that were the policy's favourite."),
+    "apprentice_reward": Counter("apprentice_reward", "Sum of the rewards of the judged decisions, first slot."),
+    "apprentice_sum": Counter(
+        "apprentice_sum",
+        "Sums over judged decisions with a logged propensity, from which the values are estimated.",
+        "of",
+        tuple(RunningSums().by_name()),
+    ),
+    "apprentice_passed": Counter(
+        "apprentice_passed", "Decisions of the incumbent that were not judged: too many at once, or not to be read."
+    ),
     "rows_skipped": Counter("rows_skipped", "Training rows that are not finite, and taught nothing."),
     "gradients_clipped": Counter("gradients_clipped", "Steps of the network whose gradient was shortened."),
     "changes_detected": Counter("changes_detected", "Times the learner noticed that readers had changed."),
@@ -189,10 +207,26 @@ RATIOS = {
         "uniform_weight",
     ),
     "exploration_share": ("Mean probability of not showing the greedy candidate.", "exploration", "decisions"),
+    "apprentice_agreement_mean": (
+        "Mean probability with which the policy would have shown what an incumbent did, over the whole run.",
+        "apprentice_agreement",
+        "apprentice_decisions",
+    ),
+    "apprentice_same_share": (
+        "Share of the incumbent's decisions that were the policy's favourite.",
+        "apprentice_same",
+        "apprentice_decisions",
+    ),
 }
 # name: what it is, of each target policy
 WEIGHTS = {
     "propensity_mean_weight": "Mean importance weight of a target policy since the day began; 1 is expected.",
     "propensity_weight_low": "Lower bound of that mean, at all times of a day together.",
     "propensity_weight_high": "Upper bound of that mean, at all times of a day together.",
+}
+# name: what it is, of each estimate: incumbent, snips, dr, gain
+BESIDE = {
+    "apprentice_value": "Reward per decision of an incumbent, of the policy in its place by estimator, and the gain.",
+    "apprentice_value_low": "Lower end of the 95 % interval of that.",
+    "apprentice_value_high": "Upper end of the 95 % interval of that.",
 }

@@ -14,10 +14,11 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agent.apprentice import standing
 from agent.monitor import TARGETS, PropensityMonitor
 from deploy.clocks import timer_s
 from deploy.errors import MetricsError
-from deploy.metric_names import COUNTERS, DISTRIBUTIONS, GAUGES, RATIOS, WEIGHTS, Counter, Distribution, Gauge
+from deploy.metric_names import BESIDE, COUNTERS, DISTRIBUTIONS, GAUGES, RATIOS, WEIGHTS, Counter, Distribution, Gauge
 from stream.meter import LATENCY_BUCKETS_MS, Histogram, Tally
 
 _PREFIX = "streambandit_"
@@ -106,6 +107,7 @@ class Metrics(Collector):
         yield from _ratios(sums)
         yield from _gauges(levels)
         yield from weights
+        yield from _beside(sums)
         for name in sorted({*DISTRIBUTIONS, *sums.histograms}):
             shown = DISTRIBUTIONS.get(name) or Distribution(name.removesuffix("_ms") + "_seconds", _NOT_NAMED)
             yield _histogram(shown, sums.histograms.get(name, Histogram()))
@@ -151,6 +153,17 @@ def _weights(monitor: PropensityMonitor) -> Iterator[Metric]:
         family = GaugeMetricFamily(_PREFIX + name, about, labels=["target"])
         for target, values in found.items():
             family.add_metric([target], values[place])
+        yield family
+
+
+def _beside(sums: Tally) -> Iterator[Metric]:
+    found = standing(sums)
+    estimates = found.estimates() if found is not None else {}
+    values = {name: (each.value, each.lower, each.upper) for name, each in estimates.items()}
+    for place, (name, about) in enumerate(BESIDE.items()):
+        family = GaugeMetricFamily(_PREFIX + name, about, labels=["estimate"])
+        for estimate, ends in values.items():
+            family.add_metric([estimate], ends[place])
         yield family
 
 

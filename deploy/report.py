@@ -33,6 +33,15 @@ _ALSO_EXPLAINED = {
     "learner_rows": ("Learner rows", "shown items with their rewards that it learned from"),
     "outcomes_refused": ("Outcomes refused", "repeats of what had been learned from already"),
     "run_seconds": ("Duration of the run", "from the first decision to the last"),
+    "apprentice: decisions": ("Decisions of an incumbent", "impressions with `logged` that closed and were judged"),
+    "apprentice: agreement": ("Agreement with it", "mean probability with which the policy would have shown the same"),
+    "apprentice: same": ("The same favourite", "share of its decisions that the policy holds best"),
+    "apprentice: reward": ("Reward of the incumbent", "mean over the judged decisions"),
+    "apprentice: with_propensity": ("Decisions with a propensity", "of the incumbent; the estimates are from these"),
+    "apprentice: incumbent": ("Its reward in these", "mean, with the ends of its 95 % interval below"),
+    "apprentice: snips": ("The policy in its place (SNIPS)", "estimated reward per decision, with its interval"),
+    "apprentice: dr": ("The policy in its place (DR)", "the same, doubly robust"),
+    "apprentice: gain": ("Gain over the incumbent", "DR less the incumbent's reward, with its interval"),
     "total_seconds": ("Duration of everything", "with the start and the policies that it is compared with"),
 }
 

@@ -3,19 +3,25 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from agent.errors import CheckpointError
 from agent.history import History, newest_epoch
 from agent.learned import Learned
 from agent.rllib.algorithm import BanditAlgorithm
 from deploy.keeping import CheckpointKeeper
+from deploy.starting import begin
 
 _PAUSE_S = 0.02
 _log = logging.getLogger("streambandit.resume")
 
 
 def resume(
-    algorithm: BanditAlgorithm, keeper: CheckpointKeeper, rebuild_outcomes: int, stopping: Callable[[], bool]
+    algorithm: BanditAlgorithm,
+    keeper: CheckpointKeeper,
+    rebuild_outcomes: int,
+    stopping: Callable[[], bool],
+    start: Path | None = None,
 ) -> bool:
     """Restores the newest whole checkpoint, or rebuilds the learner from the topic of outcomes; before the first step.
 
@@ -28,19 +34,21 @@ def resume(
         keeper: of the group's checkpoints.
         rebuild_outcomes: without a checkpoint: the newest offsets of each partition that are learned, at most.
         stopping: whether to break off.
+        start: without a checkpoint: folder whose learner is gone on with (see `deploy.starting`).
 
     Returns:
         Whether everything that had closed is learned; false where it was broken off.
 
     Raises:
         CheckpointError: the checkpoint is of other settings or of another log.
+        HistoryError: `start` cannot be begun from.
         SnapshotError: no checkpoint can be written.
         LogUnavailableError: the log did not answer in time.
     """
     history = algorithm.history
     if history is None:
         raise CheckpointError("resuming needs a log that the driver can read; got none")
-    epoch = _restore(algorithm, history, keeper, rebuild_outcomes)
+    epoch = _restore(algorithm, history, keeper, rebuild_outcomes, start)
     before = algorithm.ledger.learned.outcomes
     algorithm.ledger.fetch_up_to_ends()
     while algorithm.ledger and not stopping():
@@ -62,20 +70,25 @@ def resume(
     return not algorithm.ledger
 
 
-def _restore(algorithm: BanditAlgorithm, history: History, keeper: CheckpointKeeper, rebuild: int) -> int | None:
-    """Restores a checkpoint or starts from what the log has; returns the epoch, None where there was no checkpoint."""
+def _restore(
+    algorithm: BanditAlgorithm, history: History, keeper: CheckpointKeeper, rebuild: int, start: Path | None
+) -> int | None:
+    """Restores a checkpoint or starts from what the log has; returns the epoch, None where nothing had been learned."""
     ranges = {p: (history.begin("outcomes", p), history.end("outcomes", p)) for p in history.partitions()}
     found = keeper.newest()
     if found is None:
-        starts = {partition: max(begin, end - rebuild) for partition, (begin, end) in ranges.items()}
-        for partition, (begin, _) in ranges.items():
-            _missed(algorithm, partition, begin, starts[partition], "bound")
+        known = begin(algorithm, start) if start is not None else {}
+        _require_of_log(f"checkpoint.start {start}", known, ranges)
+        firsts = {partition: max(first, known.get(partition, 0)) for partition, (first, _) in ranges.items()}
+        starts = {partition: max(firsts[partition], end - rebuild) for partition, (_, end) in ranges.items()}
+        for partition, first in firsts.items():
+            _missed(algorithm, partition, first, starts[partition], "bound")
         algorithm.ledger.restore(starts, Learned())
         _log.info("no checkpoint; the learner starts from the outcomes at %s", _places(starts))
-        return None
+        return None if start is None else int(algorithm.learning.policy.epoch)
     number, checkpoint = found
     state = checkpoint.state
-    _require_of_log(number, state.positions, ranges)
+    _require_of_log(f"checkpoint {number}", state.positions, ranges)
     algorithm.restore(checkpoint)
     for partition, position in state.positions.items():
         _missed(algorithm, partition, position, ranges[partition][0], "expired")
@@ -90,12 +103,12 @@ def _restore(algorithm: BanditAlgorithm, history: History, keeper: CheckpointKee
     return state.epoch
 
 
-def _require_of_log(number: int, positions: dict[int, int], ranges: dict[int, tuple[int, int]]) -> None:
+def _require_of_log(name: str, positions: dict[int, int], ranges: dict[int, tuple[int, int]]) -> None:
     for partition, position in positions.items():
         end = ranges.get(partition, (0, -1))[1]
         if position > end:
             raise CheckpointError(
-                f"checkpoint {number} must be of this log; it has learned up to outcomes[{partition}]@{position}, the "
+                f"{name} must be of this log; it has learned up to outcomes[{partition}]@{position}, the "
                 f"topic ends at {end}. Was the topic made anew, or is this another cluster? Then use another "
                 f"checkpoint.folder or kafka.group_id, or remove the group's checkpoints"
             )

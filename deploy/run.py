@@ -20,6 +20,7 @@ from deploy.record import Progress, RunRecord, new_run_folder
 from deploy.report import write_report
 from deploy.resume import resume
 from deploy.settings import Settings
+from deploy.starting import begin_apart, with_start
 from deploy.stopping import StopRequest, asked_to_stop
 from envs.session import OpenSession
 from stream.errors import StreamError
@@ -56,6 +57,7 @@ def run_agent(settings: Settings, options: RunOptions, open_session: OpenSession
         StopError: it was asked to end and could not do so in order within `runner.stop_deadline_s`.
     """
     require_topics(settings.kafka)
+    settings = with_start(settings)
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     stop_s = settings.runner.stop_deadline_s
     with logged(folder / "run.log"), cluster(), asked_to_stop(timer_s, stop_s) as stop:
@@ -124,10 +126,11 @@ class LiveRun:
             self.run.algorithm.stop()
 
     def _resume(self) -> bool:
+        kept = self._settings.checkpoint
         if self._keeper is None:
+            begin_apart(self.run.algorithm, kept.start)
             return True
-        rebuild = self._settings.checkpoint.rebuild_outcomes
-        return resume(self.run.algorithm, self._keeper, rebuild, lambda: self._stop.asked)
+        return resume(self.run.algorithm, self._keeper, kept.rebuild_outcomes, lambda: self._stop.asked, kept.start)
 
     def _step(self) -> Progress:
         progress = self.run.step()

@@ -86,6 +86,9 @@ class CheckpointSettings(Section):
     rebuild_outcomes: int = Field(
         200_000, ge=0, description="without a checkpoint: newest outcomes of each partition that are learned first"
     )
+    start: Path | None = Field(
+        None, description="without a checkpoint: folder of `streambandit learn`, or of checkpoints, to begin from"
+    )
 
 
 def group_folder(settings: CheckpointSettings, group_id: str) -> Path:

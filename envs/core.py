@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from envs.decision import Decision, recommendation
+from envs.decision import LOGGED, Decision, recommendation
 from envs.intake import Intake
 from envs.observation import Observation
 from envs.partition import Partition
@@ -253,7 +253,7 @@ class Core:
         meter.count("outcomes", len(closed))
         for outcome in (each.outcome for each in closed):
             propensity = outcome.recommendation.slate[0].propensity
-            if propensity is not None:
+            if propensity is not None and outcome.recommendation.strategy != LOGGED:
                 weight = 1.0 / (len(outcome.impression.candidates) * propensity)
                 meter.count("reward", outcome.rewards[0])
                 meter.count("rewarded", 1)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from stream.events import Impression, Knew, Recommendation, Slot
 from stream.identity import decision_id
 
+LOGGED = "logged"  # the strategy of what another policy decided
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -80,6 +82,6 @@ def logged_recommendation(impression: Impression, user: str) -> Recommendation:
         user_id=impression.user_id,
         ts_ms=impression.ts_ms,
         slate=tuple(Slot(item_id=i, propensity=p) for i, p in zip(logged.item_ids, propensities, strict=True)),
-        strategy="logged",
+        strategy=LOGGED,
         policy_version=logged.policy,
     )

@@ -10,9 +10,9 @@ from pydantic import Field
 from envs.errors import FeatureError
 from envs.keys import keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
-from envs.protocols import Encoder, Floats, Interests
+from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
-from stream.events import Candidate, Context, Impression, Outcome
+from stream.events import Candidate, Context, Impression, Knew, Outcome
 from stream.settings import Section
 
 
@@ -102,16 +102,12 @@ class Featurizer:
                     _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 
-    def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Interests, str]]) -> Observation:
+    def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]]) -> Observation:
         """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
         layout = self.settle(impressions)
         context_BC = self._contexts([impression.context for impression in impressions])
         candidates_ND = self._candidates([c for impression in impressions for c in impression.candidates])
-        about_BE = context_BC[:, : layout.text] if layout.text else np.zeros((len(impressions), 0), np.float32)
-        knew = tuple(
-            interests.read(user, impression.ts_ms, about_E)
-            for (interests, user), impression, about_E in zip(users, impressions, about_BE, strict=True)
-        )
+        knew = self._knew(impressions, users, context_BC)
         return Observation(
             context_BC=context_BC,
             user_BU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
@@ -121,6 +117,11 @@ class Featurizer:
             user_B=keys_of(user for _, user in users),
             knew=knew,
         )
+
+    def knew(self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]]) -> tuple[Knew, ...]:
+        """What is known of the users of B impressions, as `observe` reads it."""
+        self.settle(impressions)
+        return self._knew(impressions, users, self._contexts([impression.context for impression in impressions]))
 
     def rows(self, outcomes: Sequence[Outcome]) -> Rows:
         """One training row for each shown slot, from what was logged at decision time.
@@ -161,6 +162,15 @@ class Featurizer:
         layout = self.layout
         vector_D: Floats = self._candidates([candidate])[0]
         return vector_D[: layout.text] if layout.text else vector_D
+
+    def _knew(
+        self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]], context_BC: Floats
+    ) -> tuple[Knew, ...]:
+        about_BE = context_BC[:, : self.layout.text]
+        return tuple(
+            known.read(user, impression.ts_ms, about_E)
+            for (known, user), impression, about_E in zip(users, impressions, about_BE, strict=True)
+        )
 
     def _lay_out(self, impressions: Sequence[Impression]) -> Layout:
         candidates = [candidate for impression in impressions for candidate in impression.candidates]

@@ -29,12 +29,16 @@ class Encoder(Protocol):
         ...
 
 
-class Interests(Protocol):
-    """What is known of the users of one partition. Users and decisions go by the keys that are used inside."""
+class Known(Protocol):
+    """Tells what is known of users."""
 
     def read(self, user: str, ts_ms: int, about_E: Floats) -> Knew:
         """What is known of a user now, with the interest that is closest to `about_E` weighing most."""
         ...
+
+
+class Interests(Known, Protocol):
+    """What is known of the users of one partition. Users and decisions go by the keys that are used inside."""
 
     def clicked(self, user: str, decision: str, ts_ms: int, item_E: Floats) -> int:
         """Takes in a click that was joined to an open decision; it counts at once, until the decision closes.

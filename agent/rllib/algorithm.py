@@ -167,9 +167,17 @@ class BanditAlgorithm(Algorithm):
         Raises:
             CheckpointError: it is of other settings.
         """
+        self.begin(checkpoint)
+        self.ledger.restore(checkpoint.state.positions, checkpoint.state.learned)
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """Takes what another learner had learned, and not its positions: those stay as they are.
+
+        Raises:
+            CheckpointError: it is of other settings.
+        """
         self.learning.provide(None)
         checkpoint.restore_into(self.learning, self._refetch.encoder_version)
-        self.ledger.restore(checkpoint.state.positions, checkpoint.state.learned)
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Runners that died and are back get the weights of now; in place of RLlib's, whose local runner has none."""

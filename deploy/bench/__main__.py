@@ -2,7 +2,8 @@
 
 `python -m deploy.bench costs` measures what decisions and learning cost, `python -m deploy.bench loop` what the event
 loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
-`python -m deploy.bench learners` what several workers that add up its sums gain.
+`python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench apprentice`
+how well it starts after somebody else's log.
 """
 
 import os
@@ -144,6 +145,43 @@ def delay(
     run = partial(run_way, worlds)
     found = losses(run_all(runs(worlds, seeds, rounds), place, jobs=jobs, fresh=False, say=_say, run=run))
     text, lines = markdown(found), json_lines(found)
+    (out / "report.md").write_text(text, "utf-8")
+    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    _say(text)
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def apprentice(  # noqa: PLR0913 - one parameter for each option
+    *,
+    worlds: Annotated[str | None, typer.Option("--worlds", metavar="A,B", help="Four where not given.")] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", metavar="N,N", help="4000 to 4004 where not given.")] = None,
+    ways: Annotated[
+        str | None, typer.Option("--ways", metavar="A,B", help="alone, apprentice, blind, incumbent; all of them.")
+    ] = None,
+    logged: Annotated[int, typer.Option("--logged", min=250, help="Rounds of the log.")] = 20_000,
+    own: Annotated[int, typer.Option("--own", min=20, help="Rounds after it, which are measured.")] = 2_000,
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Public data.")] = Path("../shared/data"),
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path(
+        "runs/bench-learning/apprentice"
+    ),
+) -> None:
+    """Let the agent learn an incumbent's log, and compare its start with what it reaches alone.
+
+    What an earlier call has stored in the folder is not played again, whatever has changed since.
+    """
+    from deploy.bench.apprentice import Length, run_way, runs  # noqa: PLC0415
+    from deploy.bench.apprentice_report import json_lines, markdown, worths  # noqa: PLC0415
+    from deploy.bench.plan import Choice  # noqa: PLC0415
+    from deploy.bench.running import Place, run_all  # noqa: PLC0415
+
+    length = Length(logged, own)
+    tasks = runs(Choice(worlds, seeds, ways), length)
+    found = worths(run_all(tasks, Place(data, out), jobs=jobs, fresh=False, say=_say, run=partial(run_way, length)))
+    text, lines = markdown(found), json_lines(found)
+    out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(text, "utf-8")
     (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     _say(text)

@@ -13,7 +13,7 @@ from deploy.bench.harness import play
 from deploy.bench.players import known_players
 from deploy.bench.results import Result, Store, Task, result_of
 from deploy.bench.world_reading import Vectors
-from deploy.bench.worlds import Library, build
+from deploy.bench.worlds import BenchWorld, Library, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,18 @@ class Place:
 
 def run_task(task: Task, place: Place) -> Result | None:
     """Plays one run; None where the player cannot play the world."""
-    library = Library(place.data, _vectors(place.out / "vectors"), task.cold)
-    world = build(task.world, task.seed, library)
+    world = open_world(task, place)
     entry = known_players()[task.player]
     player = entry.make(world, task.seed)
     if player is None:
         return None
     played = play(world, player, task.rounds)
     return result_of(task, played, settings=entry.settings, code=place.code, texts_met=world.texts_met)
+
+
+def open_world(task: Task, place: Place) -> BenchWorld:
+    """A fresh world of a run."""
+    return build(task.world, task.seed, Library(place.data, _vectors(place.out / "vectors"), task.cold))
 
 
 def run_all(

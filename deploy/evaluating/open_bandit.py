@@ -25,7 +25,7 @@ _POSITIONS = 3
 
 def is_open_bandit(path: Path) -> bool:
     """Whether a folder is one of this data set."""
-    return path.is_dir() and _file(path, ITEMS) is not None
+    return path.is_dir() and file_of(path, ITEMS) is not None
 
 
 def folders_below(path: Path) -> list[Path]:
@@ -45,10 +45,10 @@ def read_open_bandit(folder: Path, limit: int) -> LoggedDecisions:
         EvaluateError: a file, a column or a value is not as it must be.
     """
     items, contexts_KD = _items(folder)
-    logs = _file(folder, f"{folder.resolve().name}.csv")
+    logs = file_of(folder, f"{folder.resolve().name}.csv")
     if logs is None:
         raise EvaluateError(f"--log {folder} must hold {folder.resolve().name}.csv or .csv.gz beside {ITEMS}; got none")
-    rows = [_row(logs, number, row, items) for number, row in enumerate(_rows(logs, _COLUMNS), start=2)][-limit:]
+    rows = [_row(logs, number, row, items) for number, row in enumerate(rows_of(logs, _COLUMNS), start=2)][-limit:]
     if not rows:
         raise EvaluateError(f"--log must hold at least one row; got none in {logs}")
     table_N4 = np.array(rows, dtype=np.float64)
@@ -73,10 +73,10 @@ def read_open_bandit(folder: Path, limit: int) -> LoggedDecisions:
 
 def _items(folder: Path) -> tuple[dict[str, int], Doubles]:
     """Items by their id, and the one number that is known of each."""
-    file = _file(folder, ITEMS)
+    file = file_of(folder, ITEMS)
     if file is None:
         raise EvaluateError(f"--log {folder} must hold {ITEMS} or {ITEMS}.gz; got neither")
-    rows = list(_rows(file, ("item_id", "item_feature_0")))
+    rows = list(rows_of(file, ("item_id", "item_feature_0")))
     try:
         values = [float(row["item_feature_0"]) for row in rows]
     except ValueError as error:
@@ -98,7 +98,12 @@ def _row(file: Path, number: int, row: dict[str, str], items: dict[str, int]) ->
     return action, position, click, propensity
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def rows_of(file: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """The rows of a csv file that may be gzipped.
+
+    Raises:
+        EvaluateError: it cannot be read, or lacks one of the columns.
+    """
     try:
         with (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8", newline="") as lines:
             reader = csv.DictReader(lines)
@@ -110,5 +115,6 @@ def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
         raise EvaluateError(f"--log must be files that can be read; got {file} ({error})") from error
 
 
-def _file(folder: Path, name: str) -> Path | None:
+def file_of(folder: Path, name: str) -> Path | None:
+    """A file of a folder, plain or gzipped; None where there is neither."""
     return next((file for file in (folder / name, folder / f"{name}.gz") if file.is_file()), None)

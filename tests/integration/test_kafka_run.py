@@ -107,6 +107,10 @@ def test_every_valid_impression_is_decided_exactly_once(settings: KafkaSettings,
     first = run(settings, tmp_path)
     assert first["decisions"] == VALID
     assert first["dead_letters"] == len(INVALID) + 1
+    assert first["impressions"]["logged"] == LOGGED
+    judged = first["apprentice"]["decisions"]
+    assert LOGGED // 2 < judged <= LOGGED  # what is open at the end is judged by the next run
+    assert first["apprentice"]["with_propensity"] == judged
 
     # Second run: repeats and late ones, none of which may be decided; what was left open closes.
     late = [

@@ -79,6 +79,16 @@ def test_run_passes_its_options_on(invoke, stand_in, tmp_path):
     assert f"{tmp_path / 'report.html'}" in said
 
 
+@pytest.mark.parametrize(
+    ("command", "kind", "function"), [("run", "RunOptions", "run_agent"), ("demo", "DemoOptions", "run_demo")]
+)
+def test_a_start_becomes_its_setting(invoke, stand_in, tmp_path, command, kind, function):
+    calls = stand_in(f"deploy.{command}", **{kind: function})
+    sys.modules[f"deploy.{command}"].result = tmp_path
+    invoke(command, "--start", str(tmp_path / "learned"), "--set", "seed=3")
+    assert (calls[0][0].checkpoint.start, calls[0][0].seed) == (tmp_path / "learned", 3)
+
+
 def test_simulate_writes_a_log_and_says_what_happened(invoke, tmp_path):
     said = invoke("simulate", "--out", str(tmp_path / "log.jsonl"), "--impressions", "30", "--seed", "1")
     assert "impressions 30, clicks " in said

@@ -103,3 +103,12 @@ def test_the_value_of_a_uniform_choice_is_estimated_from_propensities():
     assert counters["uniform_reward", ""] == pytest.approx(1.0)
     assert (counters["rewarded", ""], counters["reward", ""]) == (2, 1)
     assert counters["exploration", ""] == pytest.approx(3 / 4 + 1 / 2)
+
+
+def test_what_an_incumbent_earned_is_not_the_policys():
+    bench = Bench()
+    logged = Logged(item_ids=("c",), propensities=(0.25,))
+    bench.append(impression(), impression("i2", logged=logged), click("i2", item="c"), tick(T0_MS + 2_000))
+    bench.step()
+    bench.step()
+    assert (bench.meter.total("outcomes"), bench.meter.total("rewarded"), bench.meter.total("reward")) == (2, 1, 0)
