@@ -9,7 +9,7 @@ from agent.evaluation.cross_fit import cross_fit
 from agent.evaluation.errors import EvaluationError
 from agent.evaluation.estimate import Estimate
 from agent.evaluation.modelled import ModelledLog, dm, dr, dr_os, sndr, switch_dr
-from agent.evaluation.support import with_support
+from agent.evaluation.support import with_lost, with_support
 from agent.evaluation.weighted import clipped_ips, ips, snips
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "sndr",
     "snips",
     "switch_dr",
+    "with_lost",
     "with_support",
 ]

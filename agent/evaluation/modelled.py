@@ -65,21 +65,16 @@ class ModelledLog:
         return cls(rewards_N, weight_N, logged_N, expected_N)
 
     def dm(self) -> Estimate:
-        """See `dm`; warns where the log tells that the model is wrong, or is too small to tell.
+        """See `dm`; says how far the log shows the model to be off, which its interval leaves out.
 
         Weighted residuals have the mean 0 if the model is right.
         """
-        residual_N = self.weight_N * (self.reward_N - self.q_logged_N)
-        off, error = float(residual_N.mean()), standard_error(residual_N - residual_N.mean())
-        doubts = []
-        if abs(off) > _CERTAIN * error > 0.0:
-            doubts.append(
-                f"the model is off by {off:.2g} ± {error:.1g} on the target policy, the interval leaves that out"
-            )
+        found = _direct(self.q_target_N)
+        doubts = self._left_out("the model is", np.zeros_like(self.weight_N), found.std_error)
         unsure = few(effective_number(self.weight_N), effective_number(self.weight_N * np.abs(self.reward_N)))
         if unsure:
-            doubts.append(f"the log cannot tell how wrong the model is: {', '.join(unsure)}")
-        return _direct(self.q_target_N, tuple(doubts))
+            doubts = (*doubts, f"the log cannot tell how wrong the model is: {', '.join(unsure)}")
+        return _direct(self.q_target_N, doubts)
 
     def dr(self) -> Estimate:
         """See `dr`."""
@@ -96,16 +91,16 @@ class ModelledLog:
     def switch_dr(self, threshold: float = 10.0) -> Estimate:
         """See `switch_dr`."""
         option("threshold", "must be a number of at least 0", threshold, holds=threshold >= 0.0)
-        return self._corrected(np.where(self.weight_N <= threshold, self.weight_N, 0.0))
+        used_N = np.where(self.weight_N <= threshold, self.weight_N, 0.0)
+        return self._corrected(used_N, biased="without large weights the value is")
 
     def dr_os(self, shrinkage: float = 10.0) -> Estimate:
         """See `dr_os`."""
         option("shrinkage", "must be a number of at least 0", shrinkage, holds=shrinkage >= 0.0)
-        if not shrinkage:
-            return self._corrected(np.zeros_like(self.weight_N))
-        return self._corrected(self.weight_N / (1.0 + np.square(self.weight_N) / shrinkage))
+        used_N = self.weight_N / (1.0 + np.square(self.weight_N) / shrinkage) if shrinkage else 0.0 * self.weight_N
+        return self._corrected(used_N, biased="with shrunk weights the value is")
 
-    def _corrected(self, used_N: Doubles, *, normalised: bool = False) -> Estimate:
+    def _corrected(self, used_N: Doubles, *, normalised: bool = False, biased: str = "") -> Estimate:
         """The model's value plus mean(used residuals), where normalised weights have the mean 1."""
         residual_N = self.reward_N - self.q_logged_N
         correction = float((used_N * residual_N).mean())
@@ -113,7 +108,20 @@ class ModelledLog:
         # a ratio's influence: the weight, too, is estimated
         moved_N = used_N * (residual_N - correction) + correction if normalised else used_N * residual_N
         influence_N = self.q_target_N + moved_N - value
-        return estimate_of(Parts(value, influence_N, used_N, positive=False), self.reward_N, self.weight_N)
+        doubts = self._left_out(biased, used_N, standard_error(influence_N)) if biased else ()
+        parts = Parts(value, influence_N, used_N, positive=False, doubts=doubts)
+        return estimate_of(parts, self.reward_N, self.weight_N)
+
+    def _left_out(self, what: str, used_N: Doubles, std_error: float) -> tuple[str, ...]:
+        """A warning of bias: what the residuals say that the estimate leaves out, mean((w - w') (r - q)).
+
+        It is given where that surely is not 0, or is so uncertain that the bias may exceed the estimate's own error.
+        """
+        left_N = (self.weight_N - used_N) * (self.reward_N - self.q_logged_N)
+        off, error = float(left_N.mean()), standard_error(left_N - left_N.mean())
+        if abs(off) <= _CERTAIN * error <= _CERTAIN * std_error:
+            return ()
+        return (f"{what} off by {off:.2g} ± {error:.1g} on the target policy, the interval leaves that out",)
 
 
 def dm(target_probs_NK: ArrayLike, q_hat_NK: ArrayLike) -> Estimate:

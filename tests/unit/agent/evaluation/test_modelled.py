@@ -67,7 +67,8 @@ def test_rows_give_what_arrays_over_candidates_give():
 def test_dm_over_a_log_tells_that_its_model_is_wrong():
     reward_N, half_N = np.arange(1_000) % 2, np.full(1_000, 0.5)
     right, wrong = half_N, np.full(1_000, 0.8)
-    assert ModelledLog.of(reward_N, half_N, half_N, right, right).dm().warning is None
+    fitting = ModelledLog.of(reward_N, half_N, half_N, right, right).dm()
+    assert fitting.warning == "the model is off by 0 ± 0.02 on the target policy, the interval leaves that out"
     estimate = ModelledLog.of(reward_N, half_N, half_N, wrong, wrong).dm()
     assert "the model is off by -0.3 ± 0.02 on the target policy" in estimate.warning
 
