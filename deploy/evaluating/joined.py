@@ -27,7 +27,7 @@ def joined_outcomes(events: Iterable[Impression | Click], settings: CoreSettings
 def _joined(events: list[Impression | Click], settings: CoreSettings) -> Iterator[Outcome]:
     join = ClickJoin(settings.attribution)
     for number, event in enumerate(events):
-        closed, _ = join.advance(event.ts_ms - 1)  # what ends now may still be clicked now
+        closed, _ = join.advance(event.ts_ms - 1)  # more events of this moment may come
         yield from (_outcome(each, settings) for each in closed)
         if isinstance(event, Click):
             join.click(event, number)

@@ -7,6 +7,7 @@ settings whose value the log cannot tell do not win by luck.
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,20 @@ def tune_settings(options: TuneOptions, console: Console) -> list[Trial]:
 
     with cluster(quiet=True):
         trials = run_trials(options, space, base.seed)
+    return rank(trials, options, console)
+
+
+def rank(trials: Sequence[Trial], options: TuneOptions, console: Console) -> list[Trial]:
+    """Prints the trials, the best first, and the best settings as TOML, and writes these.
+
+    Returns:
+        The trials in that order.
+
+    Raises:
+        EvaluateError: no trial could be judged, or the file cannot be written.
+    """
     ranked = sorted(trials, key=lambda each: -each.estimate.lower if each.estimate is not None else float("inf"))
-    console.print(_table(ranked, tuple(space), options.estimator))
+    console.print(_table(ranked, options.estimator))
     for error in dict.fromkeys(each.error for each in ranked if each.error):
         console.print(f"[yellow]failed[/yellow]: {escape(error)}", highlight=False)
     best = ranked[0]
@@ -202,7 +215,8 @@ def _checked(options: TuneOptions) -> Space:
     return space
 
 
-def _table(trials: list[Trial], keys: tuple[str, ...], estimator: str) -> Table:
+def _table(trials: Sequence[Trial], estimator: str) -> Table:
+    keys = tuple(trials[0].settings)
     table = Table(title=f"{len(trials)} trials by the lower end of {estimator}")
     for name in (
         *(key.removeprefix(_SECTION) for key in keys),
