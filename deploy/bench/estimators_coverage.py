@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.evaluation import Estimate
+from agent.evaluation.interval import ENOUGH_CLICKS, ENOUGH_DECISIONS
 from deploy.bench.estimators import NAMES, all_estimates
 from deploy.bench.estimators_world import Question, cross_fitted_NK, draw
 
@@ -20,7 +21,6 @@ QUESTIONS = (
 )
 CONSISTENT = ("ips", "snips", "dr", "sndr")
 FIRST_SEED = 30_000  # of the report; none of its seeds was seen while this was built
-_ENOUGH_DECISIONS, _ENOUGH_CLICKS = 100.0, 30.0
 _EVERY = 500
 
 
@@ -114,7 +114,7 @@ def json_lines(found: Sequence[Coverage]) -> list[str]:
 def carries_answer(estimate: Estimate) -> bool:
     """Whether a log has at least 100 effective decisions and 30 effective clicks."""
     clicks = estimate.effective_clicks
-    return estimate.effective_sample_size >= _ENOUGH_DECISIONS and clicks is not None and clicks >= _ENOUGH_CLICKS
+    return estimate.effective_sample_size >= ENOUGH_DECISIONS and clicks is not None and clicks >= ENOUGH_CLICKS
 
 
 def _coverage(

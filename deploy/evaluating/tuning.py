@@ -130,6 +130,7 @@ def run_trials(options: TuneOptions, space: Space, seed: int) -> list[Trial]:
                 num_samples=1 if options.search == "grid" else options.trials,
                 search_alg=_search(options.search, seed),
                 max_concurrent_trials=options.parallel,
+                reuse_actors=True,  # a process that has loaded everything tries the next settings
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )

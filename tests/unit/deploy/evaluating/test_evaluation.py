@@ -150,8 +150,19 @@ def test_a_person_reads_the_values_and_every_warning_once():
     # error: .5 x sqrt(20 / 19) / sqrt(20)
     ends = [f"{snips.lower:.4f}", "to", f"{snips.upper:.4f}"]
     assert row.split() == ["snips", "0.5000", "0.1147", *ends, "20", "10", "yes"]
+    # 20 of 100 decisions, 10 of 30 clicks: the decisions lack more
+    assert "This log cannot carry the answer; about 5.0 times as many decisions might." in text
     assert text.count("effective clicks 10 are below 30") == 1
     assert "(logged mean, ips, snips): effective clicks 10 are below 30" in text
+
+
+def test_a_log_that_is_large_enough_or_tells_nothing_at_all_is_told_apart():
+    enough, none = even(200), even(200, clicked=1_000)
+    assert "cannot carry" not in said(evaluate(enough, uniform(enough), ["ips"], seed=0))
+    none.reward_N[:] = 0.0
+    assert "cannot carry the answer; no click counts under this policy." in said(
+        evaluate(none, uniform(none), ["ips"], seed=0)
+    )
 
 
 def test_a_person_reads_what_is_left_out_and_the_notes():
