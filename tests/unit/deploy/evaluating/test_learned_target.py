@@ -121,6 +121,15 @@ def test_a_checkpoint_is_a_policy_too_the_newest_or_the_one_that_is_named(snapsh
         np.testing.assert_array_equal(found.probability_M, one.probability_M)
 
 
+def test_a_folder_above_or_without_a_policy_says_where_one_is(snapshot, tmp_path):
+    with pytest.raises(EvaluateError, match=r"must hold a snapshot or checkpoints; got .* with neither$"):
+        target_of(f"snapshot:{tmp_path}", LOG, Settings())
+    files = Checkpoint.of(snapshot[0]._learning, {0: 1}, Learned()).files()
+    SealedFolders(tmp_path / "group.1", "checkpoint", keep=2).save(1, files)
+    with pytest.raises(EvaluateError, match=r"with neither; checkpoints are in .*group\.1$"):
+        target_of(f"snapshot:{tmp_path}", LOG, Settings())
+
+
 def test_a_policy_must_have_seen_something_and_fit_the_log(snapshot, tmp_path):
     BanditAgent(AgentSettings()).save(tmp_path / "new")
     with pytest.raises(EvaluateError, match="must have decided something; it knows no features yet"):
