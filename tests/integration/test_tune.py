@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-RUN_S = 240
+RUN_S = 480
 NUMBERS = ("agent.features.text=off", "agent.features.context_dim=1", "agent.features.candidate_dim=1")
 
 
