@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.evaluation import Estimate, ModelledLog, clipped_ips, dr, dr_os, ips, sndr, snips, switch_dr
-from deploy.bench.estimators_obp_apart import ObpAnswer, Rows, ask_obp
+from deploy.bench.estimators_obp_apart import Found, Rows, ask_obp
 from deploy.bench.estimators_world import Drawn, Nearness, Question, cross_fitted_NK, draw
 from deploy.evaluating.log import Doubles
 
@@ -36,6 +36,8 @@ class Error:
         bias_error: standard error of that mean.
         obp_rmse: that of obp's estimates; None where it was not asked.
         apart: largest difference to obp's estimate of a log; None likewise.
+        covered: share of logs whose 95 % interval holds the truth.
+        obp_covered: the same of obp's bootstrap; None likewise.
     """
 
     question: Question
@@ -46,6 +48,8 @@ class Error:
     bias_error: float
     obp_rmse: float | None
     apart: float | None
+    covered: float
+    obp_covered: float | None
 
 
 def measure(seeds: int, obp: Path | None) -> list[Error]:
@@ -63,7 +67,7 @@ def measure(seeds: int, obp: Path | None) -> list[Error]:
         drawn = [draw(question, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds)]
         models = [cross_fitted_NK(each.log, FIRST_SEED + number) for number, each in enumerate(drawn)]
         ours = [
-            {name: estimate.value for name, estimate in all_estimates(each, q_hat_NK).items()}
+            {name: Found(it.value, it.lower, it.upper) for name, it in all_estimates(each, q_hat_NK).items()}
             for each, q_hat_NK in zip(drawn, models, strict=True)
         ]
         theirs = None if obp is None else ask_obp(obp, list(map(rows_of, drawn, models)))
@@ -96,22 +100,25 @@ def rows_of(drawn: Drawn, q_hat_NK: Doubles) -> Rows:
 
 
 def errors_of(
-    question: Question, truths: Sequence[float], ours: Sequence[dict[str, float]], obp: ObpAnswer
+    question: Question,
+    truths: Sequence[float],
+    ours: Sequence[dict[str, Found]],
+    obp: Sequence[dict[str, Found]] | None,
 ) -> list[Error]:
     """The errors of one question's logs.
 
     Args:
         question: what was asked of them.
         truths: the target policy's value in each log's world.
-        ours: our values by estimator, one dictionary a log.
-        obp: obp's values alike; None where it was not asked.
+        ours: our estimates by estimator, one dictionary a log.
+        obp: obp's alike; None where it was not asked.
     """
     truth_S = np.array(truths)
     found = []
     for name in NAMES:
-        value_S = np.array([values[name] for values in ours])
-        error_S = value_S / truth_S - 1.0
-        theirs_S = None if obp is None else np.array([values[name] for values in obp])
+        ours_S3 = np.array([each[name] for each in ours])
+        error_S = ours_S3[:, 0] / truth_S - 1.0
+        theirs_S3 = None if obp is None else np.array([each[name] for each in obp])
         found.append(
             Error(
                 question=question,
@@ -120,8 +127,10 @@ def errors_of(
                 rmse=_root_mean_square(error_S),
                 bias=float(error_S.mean()),
                 bias_error=float(error_S.std(ddof=1) / np.sqrt(len(error_S))) if len(error_S) > 1 else float("inf"),
-                obp_rmse=None if theirs_S is None else _root_mean_square(theirs_S / truth_S - 1.0),
-                apart=None if theirs_S is None else float(np.abs(value_S - theirs_S).max()),
+                obp_rmse=None if theirs_S3 is None else _root_mean_square(theirs_S3[:, 0] / truth_S - 1.0),
+                apart=None if theirs_S3 is None else float(np.abs(ours_S3[:, 0] - theirs_S3[:, 0]).max()),
+                covered=_covered(ours_S3, truth_S),
+                obp_covered=None if theirs_S3 is None else _covered(theirs_S3, truth_S),
             )
         )
     return found
@@ -136,8 +145,8 @@ def table(errors: Sequence[Error]) -> str:
         parts += [
             f"**{question.target} target, {question.rows:,} rows**, {about}",
             "",
-            "| estimator | RMSE | bias | obp's RMSE | largest difference to obp |",
-            "|---|---|---|---|---|",
+            "| estimator | RMSE | bias | obp's RMSE | largest difference to obp | covered | by obp's interval |",
+            "|---|---|---|---|---|---|---|",
             *(_row(error) for error in rows),
             "",
         ]
@@ -157,6 +166,8 @@ def json_lines(errors: Sequence[Error]) -> list[str]:
                 "spread": e.bias_error,
                 "bias": e.bias,
                 "largest_difference": e.apart,
+                "covered": e.covered,
+                "theirs_covered": e.obp_covered,
             }
         )
         for e in errors
@@ -167,7 +178,13 @@ def _row(error: Error) -> str:
     theirs = "–" if error.obp_rmse is None else f"{100 * error.obp_rmse:.1f}"
     apart = "–" if error.apart is None else f"{error.apart:.0e}"
     bias = f"{100 * error.bias:+.1f} ± {100 * error.bias_error:.1f}"
-    return f"| {error.name} | {100 * error.rmse:.1f} | {bias} | {theirs} | {apart} |"
+    held = "–" if error.obp_covered is None else f"{100 * error.obp_covered:.0f}"
+    covered = f"{100 * error.covered:.0f} | {held}"
+    return f"| {error.name} | {100 * error.rmse:.1f} | {bias} | {theirs} | {apart} | {covered} |"
+
+
+def _covered(found_S3: Doubles, truth_S: Doubles) -> float:
+    return float(((found_S3[:, 1] <= truth_S) & (truth_S <= found_S3[:, 2])).mean())
 
 
 def _root_mean_square(error_S: Doubles) -> float:

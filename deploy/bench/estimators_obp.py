@@ -1,4 +1,4 @@
-"""obp's estimates of the logs in a file; run by a Python that has obp, and imports nothing of this project.
+"""obp's estimates and intervals for the logs in a file; run by a Python that has obp, imports nothing of this project.
 
 obp 0.5.7 asks for a Python before 3.11 and pins packages of 2022, but its estimators run with newer ones::
 
@@ -7,7 +7,7 @@ obp 0.5.7 asks for a Python before 3.11 and pins packages of 2022, but its estim
     obp/bin/pip install --no-deps --ignore-requires-python obp==0.5.7
     python -m deploy.bench estimators --obp obp/bin/python
 
-`python estimators_obp.py LOGS.npz` prints a JSON list of {estimator: value}, one for each log.
+`python estimators_obp.py LOGS.npz` prints a JSON list of {estimator: [value, lower, upper]}, one for each log.
 """
 
 import json
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+_SAMPLES = 200  # of the bootstrap
 CLIP = THRESHOLD = SHRINKAGE = 10.0  # our defaults
 
 
@@ -35,10 +36,16 @@ def main(path: str) -> None:
     }
     with np.load(path) as arrays:
         answers = [
-            {name: float(each.estimate_policy_value(**_log(arrays, number))) for name, each in estimators.items()}
+            {name: _answer(each, _log(arrays, number)) for name, each in estimators.items()}
             for number in range(int(arrays["logs"]))
         ]
     print(json.dumps(answers))  # noqa: T201 - what the caller reads
+
+
+def _answer(estimator: Any, log: dict[str, Any]) -> list[float]:  # noqa: ANN401 - of a package that is not here
+    ends = estimator.estimate_interval(**log, alpha=0.05, n_bootstrap_samples=_SAMPLES, random_state=0)
+    lower, upper = ends["95.0% CI (lower)"], ends["95.0% CI (upper)"]
+    return [float(each) for each in (estimator.estimate_policy_value(**log), lower, upper)]
 
 
 def _log(arrays: Mapping[str, Any], number: int) -> dict[str, Any]:

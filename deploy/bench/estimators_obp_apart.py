@@ -15,8 +15,13 @@ from deploy.evaluating.log import Doubles, Places
 _SCRIPT = Path(__file__).with_name("estimators_obp.py")
 _PATIENCE_S = 600
 
-ObpAnswer = list[dict[str, float]] | None
-"""obp's values by estimator, one dictionary a log; None where it was not asked."""
+
+class Found(NamedTuple):
+    """An estimate with its 95 % interval, whoever made it."""
+
+    value: float
+    lower: float
+    upper: float
 
 
 class Rows(NamedTuple):
@@ -29,7 +34,7 @@ class Rows(NamedTuple):
     q_hat_NK: Doubles
 
 
-def ask_obp(python: Path, logs: Sequence[Rows]) -> list[dict[str, float]]:
+def ask_obp(python: Path, logs: Sequence[Rows]) -> list[dict[str, Found]]:
     """The estimates of obp for some logs, by our names of the estimators.
 
     Args:
@@ -50,8 +55,8 @@ def ask_obp(python: Path, logs: Sequence[Rows]) -> list[dict[str, float]]:
     if ended.returncode:
         last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
         raise BenchError(f"--obp must be a Python that has obp; got {python}, which said: {last}")
-    answers: list[dict[str, float]] = json.loads(ended.stdout.strip().splitlines()[-1])
-    return answers
+    answers: list[dict[str, list[float]]] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return [{name: Found(*numbers) for name, numbers in answer.items()} for answer in answers]
 
 
 def write_logs(path: Path, logs: Sequence[Rows]) -> None:

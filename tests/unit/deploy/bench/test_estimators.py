@@ -12,7 +12,7 @@ from deploy.bench import estimators_coverage as covering
 from deploy.bench import estimators_rows as needing
 from deploy.bench.errors import BenchError
 from deploy.bench.estimators import NAMES, all_estimates, errors_of, json_lines, measure, rows_of, table
-from deploy.bench.estimators_obp_apart import ask_obp, write_logs
+from deploy.bench.estimators_obp_apart import Found, ask_obp, write_logs
 from deploy.bench.estimators_world import CANDIDATES, Question, cross_fitted_NK, draw
 
 NEAR = Question("near", 0.05, 2_000)
@@ -50,8 +50,8 @@ def test_far_targets_leave_fewer_effective_decisions_than_near_ones():
 
 
 def test_errors_are_shares_of_the_truth():
-    ours = [dict.fromkeys(NAMES, 0.12), dict.fromkeys(NAMES, 0.18)]
-    obp = [dict.fromkeys(NAMES, 0.12), dict.fromkeys(NAMES, 0.19)]
+    ours = [dict.fromkeys(NAMES, Found(0.12, 0.1, 0.14)), dict.fromkeys(NAMES, Found(0.18, 0.15, 0.19))]
+    obp = [dict.fromkeys(NAMES, Found(0.12, 0.11, 0.14)), dict.fromkeys(NAMES, Found(0.19, 0.15, 0.19))]
     (error, *others) = errors_of(NEAR, [0.1, 0.2], ours, obp)
     # +20 % and -10 %: mean 5, root of the mean square sqrt(250), deviation sqrt(450) over sqrt(2)
     assert (error.name, error.seeds, len(others)) == ("ips", 2, 7)
@@ -60,15 +60,16 @@ def test_errors_are_shares_of_the_truth():
     assert error.bias_error == pytest.approx(0.15)
     assert error.obp_rmse == pytest.approx(np.sqrt((0.04 + 0.0025) / 2))
     assert error.apart == pytest.approx(0.01)
-    assert "| ips | 15.8 | +5.0 ± 15.0 | 14.6 | 1e-02 |" in table([error])
+    assert (error.covered, error.obp_covered) == (0.5, 0.0)  # the truth may lie at an end
+    assert "| ips | 15.8 | +5.0 ± 15.0 | 14.6 | 1e-02 | 50 | 0 |" in table([error])
     line = json.loads(json_lines([error])[0])
     assert line["name"] == "estimators/near/2000/ips"
     assert line["ratio"] == pytest.approx(error.rmse / error.obp_rmse)
 
 
 def test_without_obp_nothing_is_said_of_it():
-    (error, *_) = errors_of(NEAR, [0.1, 0.2], [dict.fromkeys(NAMES, 0.1)] * 2, None)
-    assert table([error]).splitlines()[-1].endswith("| – | – |")
+    (error, *_) = errors_of(NEAR, [0.1, 0.2], [dict.fromkeys(NAMES, Found(0.1, 0.0, 1.0))] * 2, None)
+    assert table([error]).splitlines()[-1].endswith("| – | – | 100 | – |")
     assert json.loads(json_lines([error])[0])["theirs"] is None
 
 
@@ -93,11 +94,12 @@ def test_obp_is_handed_the_very_rows(answering, tmp_path):
         "a = np.load(sys.argv[2])\n"
         "w = a['target_1'][np.arange(50), a['action_1']] / a['propensity_1']\n"
         "print('loading ...')\n"
-        "print(json.dumps([{'logs': int(a['logs']), 'ips': float((w * a['reward_1']).mean())}]))\n"
+        "print(json.dumps([{'ips': [float((w * a['reward_1']).mean()), int(a['logs']), 0.5]}]))\n"
     )
     (answer,) = ask_obp(answering(script), [rows, rows])
     ours = all_estimates(drawn, rows.q_hat_NK)["ips"].value
-    assert answer == {"logs": 2, "ips": pytest.approx(ours, abs=1e-12)}
+    assert answer["ips"].value == pytest.approx(ours, abs=1e-12)
+    assert (answer["ips"].lower, answer["ips"].upper) == (2, 0.5)
     write_logs(tmp_path / "logs.npz", [rows])
     with np.load(tmp_path / "logs.npz") as arrays:
         np.testing.assert_array_equal(arrays["q_hat_0"], rows.q_hat_NK)
