@@ -8,7 +8,8 @@ from support.logs import only_a_is_clicked, write_outcomes
 
 from agent.evaluation import Estimate
 from deploy.errors import EvaluateError
-from deploy.evaluating.tuning import Trial, TuneOptions, judge, rank
+from deploy.evaluating.trials import Trial, rank
+from deploy.evaluating.tuning import TuneOptions, judge
 from deploy.settings_load import load_settings
 
 NUMBERS = ("agent.features.text=off", "agent.features.context_dim=1", "agent.features.candidate_dim=1")
@@ -35,9 +36,9 @@ def trial(floor, value, lower, error=None):
     return Trial({"agent.explore.floor": floor}, estimate, 0.25, error)
 
 
-def ranked(trials, **changes):
+def ranked(trials, out=None):
     console = Console(file=io.StringIO(), width=160)
-    return rank(trials, options(**changes), console), console.file.getvalue()
+    return rank(trials, "snips", out, console), console.file.getvalue()
 
 
 def test_a_high_value_that_the_log_cannot_tell_does_not_win(tmp_path):
