@@ -8,8 +8,9 @@ cannot carry the answer. `ips`, `snips` and `clipped_ips` read rewards and prope
 from agent.evaluation.cross_fit import cross_fit
 from agent.evaluation.errors import EvaluationError
 from agent.evaluation.estimate import Estimate
-from agent.evaluation.modelled import ModelledLog, dm, dr, dr_os, sndr, switch_dr
-from agent.evaluation.support import with_support
+from agent.evaluation.modelled import dm, dr, dr_os, sndr, switch_dr
+from agent.evaluation.modelled_log import ModelledLog
+from agent.evaluation.support import with_lost, with_support
 from agent.evaluation.weighted import clipped_ips, ips, snips
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "sndr",
     "snips",
     "switch_dr",
+    "with_lost",
     "with_support",
 ]

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.evaluation.checks import Doubles
-from agent.evaluation.interval import ENOUGH_DECISIONS, Spread
+from agent.evaluation.interval import ENOUGH_CLICKS, ENOUGH_DECISIONS, Spread
 
-_ENOUGH_CLICKS = 30.0
 _HEAVY = 0.05  # of the sum of all weights
 _FAR = 3.0  # standard errors
 _ROUNDING = 1e-9
@@ -114,8 +113,8 @@ def few(decisions: float, clicks: float | None = None) -> list[str]:
     found = []
     if decisions < ENOUGH_DECISIONS:
         found.append(f"effective sample size {decisions:.3g} is below {ENOUGH_DECISIONS:g}")
-    if clicks is not None and clicks < _ENOUGH_CLICKS:
-        found.append(f"effective clicks {clicks:.3g} are below {_ENOUGH_CLICKS:g}")
+    if clicks is not None and clicks < ENOUGH_CLICKS:
+        found.append(f"effective clicks {clicks:.3g} are below {ENOUGH_CLICKS:g}")
     return found
 
 

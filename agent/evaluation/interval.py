@@ -8,6 +8,7 @@ _Z = 1.959963984540054  # the .975 quantile of the normal distribution
 _SMALL_STEP = 0.1  # of a standard error
 
 ENOUGH_DECISIONS = 100.0
+ENOUGH_CLICKS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,16 @@ class Spread:
         Student's quantile at one degree of freedom less than effective decisions, and the upper end allows for a
         click that was not seen: mean value + step, variance std_error^2 + step^2. A sum of terms that are not
         negative is then read as a gamma variable of that mean and variance, skewed like a count of few clicks; of
-        equal weights and rare clicks it is a count's interval, with 0 clicks 0 to 3.7 / N. Weights so uneven that
-        large ones were hardly seen still make it too narrow; warnings tell of them.
+        equal weights and rare clicks it is a count's interval, with 0 clicks 0 to 3.7 / N. Such an interval is exact
+        for what it promises at least, and holds the truth too often; from 30 clicks of equal weights on, where it can
+        be near 95 % instead, both ends are those of half a click more (mid-P). Weights so uneven that large ones were
+        hardly seen still make it too narrow; warnings tell of them.
 
         References:
             Fay, Feuer (1997), Confidence intervals for directly standardized rates: a method based on the gamma
             distribution, who let the unseen click have the largest weight, too careful where weights differ much;
-            Tiwari, Clegg, Zou (2006), Efficient interval estimation for age-adjusted cancer rates, the mean weight.
+            Tiwari, Clegg, Zou (2006), Efficient interval estimation for age-adjusted cancer rates, the mean weight;
+            Fay, Kim (2017), Confidence intervals for directly standardized rates using mid-p gamma intervals.
         """
         low, high = self.bounds
         if not self.decisions > 1.0 or not math.isfinite(self.std_error):
@@ -58,11 +62,15 @@ class Spread:
 
     def _careful(self) -> tuple[float, float]:
         quantile = student_quantile(self.decisions - 1.0)
+        if self.step < self.std_error / math.sqrt(ENOUGH_CLICKS):
+            mean, deviation = self.value + self.step / 2.0, math.hypot(self.std_error, self.step / math.sqrt(2.0))
+            return self._end(mean, deviation, -quantile), self._end(mean, deviation, quantile)
         least = max(self.std_error, self.step)
         mean, deviation = self.value + self.step, math.hypot(self.std_error, self.step)
-        if not self.positive:
-            return self.value - quantile * least, mean + quantile * deviation
-        return gamma_quantile(self.value, least, -quantile), gamma_quantile(mean, deviation, quantile)
+        return self._end(self.value, least, -quantile), self._end(mean, deviation, quantile)
+
+    def _end(self, mean: float, deviation: float, quantile: float) -> float:
+        return gamma_quantile(mean, deviation, quantile) if self.positive else mean + quantile * deviation
 
 
 def student_quantile(degrees: float) -> float:

@@ -5,115 +5,12 @@ mean(sum_k pi_k q_k + w' (r - q_a)); they differ in w'. Where w' = w they are ri
 model are. The model must not have been fitted to the decisions that it predicts here: see `cross_fit`.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.evaluation.checks import Doubles, distributions, numbers, option, places, same_shape
-from agent.evaluation.estimate import (
-    Estimate,
-    Parts,
-    bounds_of,
-    effective_number,
-    estimate_of,
-    few,
-    standard_error,
-)
-from agent.evaluation.interval import Spread
-from agent.evaluation.weighted import positive_sum, weighted
-
-_CERTAIN = 3.0  # standard errors
-
-
-@dataclass(frozen=True, slots=True)
-class ModelledLog:
-    """N decisions with what a model expects, for logs whose candidates are too many for [N, K].
-
-    Attributes:
-        reward_N: what was earned.
-        weight_N: target probability over propensity of what was logged.
-        q_logged_N: reward that the model expects of what was logged.
-        q_target_N: reward that it expects of the target policy, sum_k pi_k q_k.
-    """
-
-    reward_N: Doubles
-    weight_N: Doubles
-    q_logged_N: Doubles
-    q_target_N: Doubles
-
-    @classmethod
-    def of(
-        cls,
-        reward_N: ArrayLike,
-        logging_propensity_N: ArrayLike,
-        target_propensity_N: ArrayLike,
-        q_logged_N: ArrayLike,
-        q_target_N: ArrayLike,
-    ) -> "ModelledLog":
-        """Checks the arrays and makes weights of the probabilities.
-
-        Raises:
-            EvaluationError: arrays of different lengths, none, not finite, or probabilities out of range.
-
-        >>> ModelledLog.of([1, 0], [0.5, 0.5], [0.75, 0.25], q_logged_N=[0.5, 0.5], q_target_N=[0.5, 0.5]).dr().value
-        0.75
-        """
-        rewards_N, weight_N = weighted(reward_N, logging_propensity_N, target_propensity_N)
-        logged_N, expected_N = numbers("q_logged_N", q_logged_N), numbers("q_target_N", q_target_N)
-        same_shape({"reward_N": rewards_N, "q_logged_N": logged_N, "q_target_N": expected_N})
-        return cls(rewards_N, weight_N, logged_N, expected_N)
-
-    def dm(self) -> Estimate:
-        """See `dm`; warns where the log tells that the model is wrong, or is too small to tell.
-
-        Weighted residuals have the mean 0 if the model is right.
-        """
-        residual_N = self.weight_N * (self.reward_N - self.q_logged_N)
-        off, error = float(residual_N.mean()), standard_error(residual_N - residual_N.mean())
-        doubts = []
-        if abs(off) > _CERTAIN * error > 0.0:
-            doubts.append(
-                f"the model is off by {off:.2g} ± {error:.1g} on the target policy, the interval leaves that out"
-            )
-        unsure = few(effective_number(self.weight_N), effective_number(self.weight_N * np.abs(self.reward_N)))
-        if unsure:
-            doubts.append(f"the log cannot tell how wrong the model is: {', '.join(unsure)}")
-        return _direct(self.q_target_N, tuple(doubts))
-
-    def dr(self) -> Estimate:
-        """See `dr`."""
-        return self._corrected(self.weight_N)
-
-    def sndr(self) -> Estimate:
-        """See `sndr`.
-
-        Raises:
-            EvaluationError: all weights are 0.
-        """
-        return self._corrected(self.weight_N * len(self.weight_N) / positive_sum(self.weight_N), normalised=True)
-
-    def switch_dr(self, threshold: float = 10.0) -> Estimate:
-        """See `switch_dr`."""
-        option("threshold", "must be a number of at least 0", threshold, holds=threshold >= 0.0)
-        return self._corrected(np.where(self.weight_N <= threshold, self.weight_N, 0.0))
-
-    def dr_os(self, shrinkage: float = 10.0) -> Estimate:
-        """See `dr_os`."""
-        option("shrinkage", "must be a number of at least 0", shrinkage, holds=shrinkage >= 0.0)
-        if not shrinkage:
-            return self._corrected(np.zeros_like(self.weight_N))
-        return self._corrected(self.weight_N / (1.0 + np.square(self.weight_N) / shrinkage))
-
-    def _corrected(self, used_N: Doubles, *, normalised: bool = False) -> Estimate:
-        """The model's value plus mean(used residuals), where normalised weights have the mean 1."""
-        residual_N = self.reward_N - self.q_logged_N
-        correction = float((used_N * residual_N).mean())
-        value = float(self.q_target_N.mean()) + correction
-        # a ratio's influence: the weight, too, is estimated
-        moved_N = used_N * (residual_N - correction) + correction if normalised else used_N * residual_N
-        influence_N = self.q_target_N + moved_N - value
-        return estimate_of(Parts(value, influence_N, used_N, positive=False), self.reward_N, self.weight_N)
+from agent.evaluation.checks import distributions, numbers, places, same_shape
+from agent.evaluation.estimate import Estimate
+from agent.evaluation.modelled_log import ModelledLog, direct
 
 
 def dm(target_probs_NK: ArrayLike, q_hat_NK: ArrayLike) -> Estimate:
@@ -137,7 +34,7 @@ def dm(target_probs_NK: ArrayLike, q_hat_NK: ArrayLike) -> Estimate:
     """
     target_NK, q_NK = distributions("target_probs_NK", target_probs_NK), numbers("q_hat_NK", q_hat_NK, axes=2)
     same_shape({"target_probs_NK": target_NK, "q_hat_NK": q_NK})
-    return _direct((target_NK * q_NK).sum(axis=1))
+    return direct((target_NK * q_NK).sum(axis=1))
 
 
 def dr(
@@ -248,10 +145,3 @@ def _log(
     same_shape({"target_probs_NK rows": q_target_N, "action_N": at_N})
     rows_N = np.arange(len(at_N))
     return ModelledLog.of(reward_N, logging_propensity_N, target_NK[rows_N, at_N], q_NK[rows_N, at_N], q_target_N)
-
-
-def _direct(q_target_N: Doubles, doubts: tuple[str, ...] = ()) -> Estimate:
-    value, N = float(q_target_N.mean()), float(len(q_target_N))
-    std_error = standard_error(q_target_N - value)
-    spread = Spread(value, std_error, N, step=0.0, positive=False, bounds=bounds_of(q_target_N))
-    return Estimate(value, std_error, *spread.interval(), N, "; ".join((*few(N), *doubts)) or None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from agent.evaluation.checks import distributions, same_shape
+from agent.evaluation.checks import distributions, probabilities, same_shape
 from agent.evaluation.estimate import Estimate
 
 
@@ -26,11 +26,24 @@ def with_support(estimate: Estimate, logging_probs_NK: ArrayLike, target_probs_N
     logging_NK = distributions("logging_probs_NK", logging_probs_NK)
     target_NK = distributions("target_probs_NK", target_probs_NK)
     same_shape({"logging_probs_NK": logging_NK, "target_probs_NK": target_NK})
-    lost_N = np.where(logging_NK > 0.0, 0.0, target_NK).sum(axis=1)
-    if not lost_N.any():
+    return with_lost(estimate, np.where(logging_NK > 0.0, 0.0, target_NK).sum(axis=1))
+
+
+def with_lost(estimate: Estimate, lost_N: ArrayLike) -> Estimate:
+    """The same, for logs whose candidates are too many for [N, K].
+
+    Args:
+        estimate: from any estimator.
+        lost_N: the target policy's probability of all candidates that the log could not show; 0 where there are none.
+
+    Raises:
+        EvaluationError: it is not in [0, 1].
+    """
+    share_N = probabilities("lost_N", np.minimum(lost_N, 1.0))  # a sum of probabilities may exceed 1 by rounding
+    if not share_N.any():
         return estimate
     warning = (
-        f"the target policy puts {lost_N.mean():.2g} of its probability, in {int((lost_N > 0.0).sum())} of "
-        f"{len(lost_N)} decisions, on what the log could not show"
+        f"the target policy puts {share_N.mean():.2g} of its probability, in {int((share_N > 0.0).sum())} of "
+        f"{len(share_N)} decisions, on what the log could not show"
     )
     return replace(estimate, warning="; ".join(filter(None, (estimate.warning, warning))))

@@ -3,7 +3,8 @@
 `python -m deploy.bench costs` measures what decisions and learning cost, `python -m deploy.bench loop` what the event
 loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
 `python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench apprentice`
-how well it starts after somebody else's log.
+how well it starts after somebody else's log, `python -m deploy.bench estimators` how far off-policy estimates are from
+the truth.
 """
 
 import os
@@ -197,6 +198,35 @@ def learners() -> None:
 
     with cluster(quiet=True):
         _say(table(measure()))
+
+
+@app.command(context_settings=_HELP)
+def estimators(
+    *,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=2, help="Logs of each question.")] = 40,
+    obp: Annotated[
+        Path | None, typer.Option("--obp", metavar="PYTHON", help="A Python that has obp, to compare with.")
+    ] = None,
+    coverage: Annotated[
+        int, typer.Option("--coverage", metavar="N", min=0, help="Also count what intervals hold, on N logs each.")
+    ] = 0,
+    rows: Annotated[
+        int, typer.Option("--rows", metavar="N", min=0, help="Also measure, on N logs each, what rows tell.")
+    ] = 0,
+) -> None:
+    """Measure the error of every off-policy estimator on simulated logs whose truth is known."""
+    one_thread_each()
+    from deploy.bench import estimators as errors  # noqa: PLC0415
+    from deploy.bench import estimators_coverage as covering  # noqa: PLC0415
+    from deploy.bench import estimators_rows as needing  # noqa: PLC0415
+
+    found = errors.measure(seeds, obp)
+    held = covering.measure(coverage, _say)
+    widths = needing.measure(rows, _say)
+    for text in (errors.table(found), covering.table(held), needing.table(widths)):
+        _say(text)
+    for line in (*errors.json_lines(found), *covering.json_lines(held), *needing.json_lines(widths)):
+        typer.echo(line)
 
 
 def _write(results: "list[Result]", ours: str, out: Path) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.draw import padded
-from agent.evaluation import Estimate, EvaluationError, ModelledLog, clipped_ips, ips, snips, with_support
+from agent.evaluation import Estimate, EvaluationError, ModelledLog, clipped_ips, ips, snips, with_lost
 from deploy.errors import EvaluateError
 from deploy.evaluating.log import Doubles, Flags, LoggedDecisions
 from deploy.evaluating.reward_model import cross_fitted
@@ -113,7 +112,8 @@ def evaluate(log: LoggedDecisions, target: Target, estimators: Sequence[str], se
 def modelled_log(log: LoggedDecisions, target: Target, keep_N: Flags, seed: int) -> ModelledLog:
     """The judged decisions with what a model expects: the learning policy's own, or one cross-fitted to the log."""
     if target.expected_M is None:
-        logged_N, expected_N = cross_fitted(log, target.probability_M, np.random.default_rng([seed, 13]))
+        told_M = np.nan_to_num(target.probability_M)  # where it cannot be told, the decision is not judged either
+        logged_N, expected_N = cross_fitted(log, told_M, np.random.default_rng([seed, 13]))
     else:
         logged_N = target.expected_M[log.shown_N]
         expected_N = np.add.reduceat(target.probability_M * target.expected_M, log.starts_N)
@@ -150,13 +150,11 @@ def _with_support(
     estimates: dict[str, Estimate], log: LoggedDecisions, target: Target, keep_N: Flags
 ) -> dict[str, Estimate]:
     """The same, with a warning where it is known that the log never could show what the target policy does."""
-    kept_M = np.repeat(keep_N, log.counts_N)
-    logging_M, target_M = log.logging_M[kept_M], target.probability_M[kept_M]
-    known = np.isfinite(logging_M).all() and np.isfinite(target_M).all()
-    if not known or not ((logging_M <= 0.0) & (target_M > 0.0)).any():
+    lost_M = np.where(log.logging_M > 0.0, 0.0, target.probability_M)
+    lost_N = np.add.reduceat(np.where(np.isnan(log.logging_M), np.nan, lost_M), log.starts_N)[keep_N]
+    if not np.isfinite(lost_N).all():  # it is not known of every decision what the log could have shown
         return estimates
-    both = [padded(values_M, log.counts_N[keep_N]) for values_M in (logging_M, target_M)]
-    return {name: with_support(estimate, *both) for name, estimate in estimates.items()}
+    return {name: with_lost(estimate, lost_N) for name, estimate in estimates.items()}
 
 
 def _parts(log: LoggedDecisions, target: Target, keep_N: Flags) -> tuple[Part, ...]:

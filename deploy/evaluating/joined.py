@@ -42,7 +42,7 @@ def joining(
     join, newest_ms = ClickJoin(settings.attribution), 0
     for number, event in enumerate(events):
         newest_ms = max(newest_ms, event.ts_ms)
-        closed, _ = join.advance(newest_ms - out_of_order_ms - 1)  # what ends now may still be clicked now
+        closed, _ = join.advance(newest_ms - out_of_order_ms - 1)  # more events of this moment may come
         yield from (_outcome(each, settings) for each in closed)
         if isinstance(event, Click):
             join.click(event, number)

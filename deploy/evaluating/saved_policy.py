@@ -35,6 +35,10 @@ def load_policy(path: Path, agent: AgentSettings, encoder: Encoder | None = None
     if not path.is_dir():
         raise EvaluateError(f"--policy must name a folder of a snapshot or of checkpoints; got {path}")
     checkpoint = _checkpoint(path)
+    if checkpoint is None and not any(each.is_file() for each in path.iterdir()):
+        below = sorted(path.glob(f"*/{_KIND}-*/{MANIFEST}"))
+        hint = f"; checkpoints are in {below[-1].parent.parent}" if below else ""
+        raise EvaluateError(f"--policy folder must hold a snapshot or checkpoints; got {path} with neither{hint}")
     return _of_snapshot(path, agent, encoder) if checkpoint is None else _of_checkpoint(checkpoint, agent, encoder)
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from agent.evaluation import Estimate
+from agent.evaluation.interval import ENOUGH_CLICKS, ENOUGH_DECISIONS
 from deploy.evaluating.evaluation import Evaluation
 
 _LOGGED = "logged mean"
@@ -34,10 +35,28 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         console.print(_parts(evaluation))
         if evaluation.loss is not None:
             console.print(f"log loss before each decision was learned: {evaluation.loss:.4f}", highlight=False)
+    for line in _verdict(evaluation):
+        console.print(f"[bold yellow]{line}[/bold yellow]", highlight=False)
     for warning, names in _warnings(evaluation).items():
         console.print(f"[yellow]warning[/yellow] ({', '.join(names)}): {escape(warning)}", highlight=False)
     for note in evaluation.notes:
         console.print(f"note: {escape(note)}", highlight=False)
+
+
+def _verdict(evaluation: Evaluation) -> list[str]:
+    """Whether the log is too small for the question, and by how much; both counts grow with the decisions."""
+    for estimate in evaluation.estimates.values():
+        if estimate.effective_clicks is not None:
+            least = min(estimate.effective_sample_size / ENOUGH_DECISIONS, estimate.effective_clicks / ENOUGH_CLICKS)
+            if least >= 1.0:
+                return []
+            times = (
+                f"about {1.0 / least:,.1f} times as many decisions might"
+                if least
+                else "no click counts under this policy"
+            )
+            return [f"This log cannot carry the answer; {times}."]
+    return []
 
 
 def _table(evaluation: Evaluation) -> Table:

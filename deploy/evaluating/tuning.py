@@ -12,20 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from agent.errors import AgentError
-from agent.evaluation import Estimate
 from deploy.errors import EvaluateError
 from deploy.evaluating.evaluation import ESTIMATORS, evaluate
 from deploy.evaluating.policies import target_of
 from deploy.evaluating.sources import KAFKA, read_log
-from deploy.evaluating.space import Choice, Range, Space, extremes, parse_space, toml_of, written
+from deploy.evaluating.space import Choice, Range, Space, extremes, parse_space, written
+from deploy.evaluating.trials import SECTION, Trial, rank
 from deploy.settings_load import load_settings
 from envs.errors import EnvsError
 
-_SECTION = "agent."
 _METRIC = "lower"
 
 
@@ -57,16 +54,6 @@ class TuneOptions:
     overrides: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Settings with what the log says of them; `error` where they could not be judged."""
-
-    settings: dict[str, str]
-    estimate: Estimate | None
-    loss: float | None
-    error: str | None
-
-
 def tune_settings(options: TuneOptions, console: Console) -> list[Trial]:
     """Runs the trials, prints them, the best first, and the best settings as TOML.
 
@@ -84,19 +71,7 @@ def tune_settings(options: TuneOptions, console: Console) -> list[Trial]:
 
     with cluster(quiet=True):
         trials = run_trials(options, space, base.seed)
-    ranked = sorted(trials, key=lambda each: -each.estimate.lower if each.estimate is not None else float("inf"))
-    console.print(_table(ranked, tuple(space), options.estimator))
-    for error in dict.fromkeys(each.error for each in ranked if each.error):
-        console.print(f"[yellow]failed[/yellow]: {escape(error)}", highlight=False)
-    best = ranked[0]
-    if best.estimate is None:
-        raise EvaluateError("--space must hold settings that can be judged; all trials failed")
-    console.print("The best of several estimates is likely too high: judge it again on later decisions.\n")
-    toml = toml_of(best.settings)
-    console.print(toml, markup=False, highlight=False, end="")
-    if options.out is not None:
-        _write(options.out, toml)
-    return ranked
+    return rank(trials, options.estimator, options.out, console)
 
 
 def run_trials(options: TuneOptions, space: Space, seed: int) -> list[Trial]:
@@ -117,6 +92,7 @@ def run_trials(options: TuneOptions, space: Space, seed: int) -> list[Trial]:
                 num_samples=1 if options.search == "grid" else options.trials,
                 search_alg=_search(options.search, seed),
                 max_concurrent_trials=options.parallel,
+                reuse_actors=True,  # a process that has loaded everything tries the next settings
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
@@ -195,48 +171,8 @@ def _checked(options: TuneOptions) -> Space:
             raise EvaluateError("--search bayes needs Optuna: install streambandit[tune]") from error
     space = parse_space(options.space, grid=options.search == "grid")
     for key in space:
-        if not key.startswith(_SECTION):
+        if not key.startswith(SECTION):
             raise EvaluateError(f"--space must name settings of the agent, such as agent.explore.floor; got {key!r}")
     for settings in extremes(space):
         load_settings(options.config, [*options.overrides, *(f"{key}={value}" for key, value in settings.items())])
     return space
-
-
-def _table(trials: list[Trial], keys: tuple[str, ...], estimator: str) -> Table:
-    table = Table(title=f"{len(trials)} trials by the lower end of {estimator}")
-    for name in (
-        *(key.removeprefix(_SECTION) for key in keys),
-        "value",
-        "95 % interval",
-        "eff. n",
-        "log loss",
-        "warns",
-    ):
-        table.add_column(name, justify="right")
-    for trial in trials:
-        estimate = trial.estimate
-        cells = ["failed", "", "", "", ""]
-        if estimate is not None:
-            cells = [
-                f"{estimate.value:.4f}",
-                f"{estimate.lower:.4f} to {estimate.upper:.4f}",
-                f"{estimate.effective_sample_size:,.0f}",
-                "–" if trial.loss is None else f"{trial.loss:.4f}",
-                "[yellow]yes[/yellow]" if estimate.warning else "no",
-            ]
-        table.add_row(*(escape(_short(trial.settings.get(key, ""))) for key in keys), *cells)
-    return table
-
-
-def _short(value: str) -> str:
-    try:
-        return value if value.lstrip("-").isdigit() else f"{float(value):.4g}"
-    except ValueError:
-        return value
-
-
-def _write(path: Path, toml: str) -> None:
-    try:
-        path.write_text(toml)
-    except OSError as error:
-        raise EvaluateError(f"--out must be a file that can be written; got {path} ({error.strerror})") from error

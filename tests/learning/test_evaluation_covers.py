@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from agent.evaluation import ModelledLog, ips, snips
+from deploy.bench.estimators_coverage import CONSISTENT, study
+from deploy.bench.estimators_world import Question
 
 LOGS, CONTEXTS, CANDIDATES = 300, 20, 5
 FEWEST, MOST = 273, 297  # a binomial of 300 and .95 lies outside once in a thousand times on either side
@@ -78,3 +80,15 @@ def test_with_uneven_weights_intervals_hold_it_no_less_often():
     assert all(hit >= FEWEST for hit in hits.values()), hits
     estimate = snips(*simulated.log(3_000, np.random.default_rng(4))[:3])
     assert estimate.effective_sample_size < 600
+
+
+@pytest.mark.parametrize("question", [Question("near", 0.05, 2_000), Question("far", 0.2, 2_000)])
+def test_with_a_cross_fitted_model_every_log_of_a_world_of_its_own(question):
+    """The benchmark's study, in small: 200 logs, no fewer than a binomial of .95 holds but once in a thousand."""
+    found = {each.name: each for each in study(question, range(200), lambda _: None) if each.carries}
+    for name in CONSISTENT:
+        fewest = 0.95 - 3.1 * (0.95 * 0.05 / found[name].logs) ** 0.5
+        assert found[name].covered >= fewest, found[name]
+        assert abs(found[name].bias) <= 4 * found[name].bias_error + 0.01, found[name]
+    assert found["dm"].covered < 0.5  # its interval leaves out how wrong the model is
+    assert found["dm"].warned == 1.0  # and it says so

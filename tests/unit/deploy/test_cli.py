@@ -12,7 +12,7 @@ from deploy.cli import app
 from deploy.settings import Settings
 from stream.asyncapi import asyncapi_json
 
-COMMANDS = ("demo", "run", "simulate", "topics", "acls", "doctor", "settings", "asyncapi")
+COMMANDS = ("demo", "run", "simulate", "evaluate", "tune", "topics", "acls", "doctor", "settings", "asyncapi")
 
 
 @pytest.fixture

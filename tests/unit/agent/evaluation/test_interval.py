@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import poisson
 
 from agent.evaluation import Estimate, EvaluationError, clipped_ips, dm, ips, sndr, snips, with_support
 from agent.evaluation.interval import student_quantile
@@ -92,3 +94,14 @@ def test_a_target_outside_the_log_is_told():
     )
     with pytest.raises(EvaluationError, match=r"target_probs_NK must have the shape of logging_probs_NK, \(4, 2\)"):
         with_support(sure, half_NK, [[1.0]])
+
+
+@pytest.mark.parametrize("clicks", [31, 49, 80])
+def test_from_thirty_clicks_on_the_interval_of_a_count_is_mid_p(clicks):
+    """At each end half the probability of what was seen counts as more extreme (Lancaster, 1961)."""
+    upper = brentq(lambda mean: poisson.cdf(clicks - 1, mean) + poisson.pmf(clicks, mean) / 2 - 0.025, clicks, 200)
+    lower = brentq(lambda mean: poisson.sf(clicks, mean) + poisson.pmf(clicks, mean) / 2 - 0.025, 1, clicks)
+    estimate = ips(*clicks_of(clicks, 100_000))
+    assert estimate.upper * 100_000 == pytest.approx(upper, rel=0.005)
+    assert estimate.lower * 100_000 == pytest.approx(lower, rel=0.005)
+    assert estimate.warning is None

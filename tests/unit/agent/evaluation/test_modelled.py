@@ -67,7 +67,8 @@ def test_rows_give_what_arrays_over_candidates_give():
 def test_dm_over_a_log_tells_that_its_model_is_wrong():
     reward_N, half_N = np.arange(1_000) % 2, np.full(1_000, 0.5)
     right, wrong = half_N, np.full(1_000, 0.8)
-    assert ModelledLog.of(reward_N, half_N, half_N, right, right).dm().warning is None
+    fitting = ModelledLog.of(reward_N, half_N, half_N, right, right).dm()
+    assert fitting.warning == "the model is off by 0 ± 0.02 on the target policy, the interval leaves that out"
     estimate = ModelledLog.of(reward_N, half_N, half_N, wrong, wrong).dm()
     assert "the model is off by -0.3 ± 0.02 on the target policy" in estimate.warning
 
@@ -106,3 +107,24 @@ def test_an_option_below_zero_is_refused(estimator, name, value):
 def test_rows_of_other_lengths_are_refused():
     with pytest.raises(EvaluationError, match=r"q_target_N must have the shape of reward_N, \(1,\); got \(2,\)"):
         ModelledLog.of([1], [0.5], [0.5], [0.5], [0.5, 0.5])
+
+
+def test_what_large_weights_say_of_the_model_is_told_where_they_are_left_out():
+    # 40 rewards of 400 have the weight 20 and earn 1 where the model expects 0: 40 x 20 / 400 = 2 is left out
+    large_N = np.arange(400) < 40
+    log = ModelledLog.of(
+        large_N, np.where(large_N, 0.05, 0.5), np.where(large_N, 1.0, 0.5), np.zeros(400), np.zeros(400)
+    )
+    # deviation of 20 in a tenth: 20 x sqrt(.1 x .9) / sqrt(399)
+    assert "without large weights the value is off by 2 ± 0.3 on the target policy" in log.switch_dr().warning
+    # w' = 20 / (1 + 400 / 10): 20 - .488 is left out of each
+    assert "with shrunk weights the value is off by 2 ± 0.3 on the target policy" in log.dr_os().warning
+    assert "is off by" not in log.dr().warning
+    assert log.dr().value == log.switch_dr().value + 2.0
+
+
+def test_a_bias_that_is_smaller_than_the_error_is_not_worth_a_word():
+    half_N = np.full(1_000, 0.5)
+    log = ModelledLog.of(np.arange(1_000) % 2, half_N, half_N, half_N, half_N)
+    assert log.switch_dr().warning is None
+    assert log.dr_os().warning is None
