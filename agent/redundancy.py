@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from agent.expert import Targets
 from agent.settings import SlateSettings
 
-FUNCTIONS = 2
-_HALF = 0.5
+_FROM = np.array((0.25, 0.5, 0.75))  # cosines from which the ramps rise
+FUNCTIONS = len(_FROM)
 _LEAST_CURVATURE = 1e-3
 
 Doubles = NDArray[np.float64]
@@ -25,8 +25,8 @@ def ramps(alike_N: NDArray[np.floating]) -> Doubles:
     >>> ramps(np.array([-1.0, 0.25, 0.75, 1.0])).tolist()
     [[0.0, 0.0], [0.25, 0.0], [0.75, 0.5], [1.0, 1.0]]
     """
-    rising_N = np.maximum(alike_N.astype(np.float64), 0.0)
-    return np.stack([rising_N, np.maximum(rising_N - _HALF, 0.0) / (1.0 - _HALF)], axis=-1)
+    rising_NF: Doubles = np.maximum(alike_N.astype(np.float64)[:, None] - _FROM, 0.0) / (1.0 - _FROM)
+    return rising_NF
 
 
 class Redundancy(nn.Module):
