@@ -87,6 +87,12 @@ class Certificate:
     misproducts: int
 
     @property
+    def slate(self) -> SlotTest:
+        """The test of whole slates: what the slots add up to, as each is tested given those above it."""
+        square, freedom = sum(slot.chi_square for slot in self.slots), sum(slot.freedom for slot in self.slots)
+        return SlotTest(self.decisions, square, freedom, _upper_tail(square, freedom))
+
+    @property
     def holds(self) -> bool:
         """Whether nothing speaks against the propensities, at a level of .001."""
         return self.p_value > 0.001 and self.unexplained == 0 and self.misproducts == 0
@@ -95,7 +101,25 @@ class Certificate:
 def certify(published: Iterable[tuple[Impression, Recommendation]]) -> Certificate:
     """Tests decisions that carry all probabilities; others are left out."""
     full = (pair for pair in published if pair[1].probabilities is not None)
-    return certify_slates(_blocks(full))
+    return certify_slates(blocks_of(full))
+
+
+def blocks_of(pairs: Iterable[tuple[Impression, Recommendation]]) -> Iterator[Slates]:
+    """Decisions that carry all probabilities, as blocks of arrays."""
+    rest = iter(pairs)
+    while block := list(islice(rest, _BLOCK)):
+        shown = [recommendation for _, recommendation in block]
+        probabilities = [np.array(each.probabilities, dtype=np.float64) for each in shown]
+        slots = [len(each.slate) for each in shown]
+        places, propensities = zip(*(_slots_of(*pair) for pair in block), strict=True)
+        has_BL = padded(np.ones(sum(slots)), slots) > 0
+        yield Slates(
+            padded(np.concatenate(probabilities), [len(each) for each in probabilities]),
+            np.where(has_BL, padded(np.concatenate(places), slots), -1).astype(np.int64),
+            padded(np.concatenate(propensities), slots),
+            np.array([each.slate_propensity for each in shown], dtype=np.float64),
+            _later(shown, max(map(len, probabilities))),
+        )
 
 
 def certify_slates(blocks: Iterable[Slates]) -> Certificate:
@@ -185,23 +209,6 @@ def _upper_tail(chi_square: float, freedom: int) -> float:
         return 1.0
     half_freedom, half_square = torch.tensor([freedom / 2.0, chi_square / 2.0], dtype=torch.float64)
     return float(torch.special.gammaincc(half_freedom, half_square))
-
-
-def _blocks(pairs: Iterable[tuple[Impression, Recommendation]]) -> Iterator[Slates]:
-    rest = iter(pairs)
-    while block := list(islice(rest, _BLOCK)):
-        shown = [recommendation for _, recommendation in block]
-        probabilities = [np.array(each.probabilities, dtype=np.float64) for each in shown]
-        slots = [len(each.slate) for each in shown]
-        places, propensities = zip(*(_slots_of(*pair) for pair in block), strict=True)
-        has_BL = padded(np.ones(sum(slots)), slots) > 0
-        yield Slates(
-            padded(np.concatenate(probabilities), [len(each) for each in probabilities]),
-            np.where(has_BL, padded(np.concatenate(places), slots), -1).astype(np.int64),
-            padded(np.concatenate(propensities), slots),
-            np.array([each.slate_propensity for each in shown], dtype=np.float64),
-            _later(shown, max(map(len, probabilities))),
-        )
 
 
 def _later(shown: Sequence[Recommendation], candidates: int) -> Doubles | None:

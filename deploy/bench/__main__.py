@@ -2,7 +2,8 @@
 
 `python -m deploy.bench costs` measures what decisions and learning cost, `python -m deploy.bench loop` what the event
 loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
-`python -m deploy.bench learners` what several workers that add up its sums gain.
+`python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench slates` what
+slates earn that know of positions and of items that resemble each other.
 """
 
 import os
@@ -159,6 +160,34 @@ def learners() -> None:
 
     with cluster(quiet=True):
         _say(table(measure()))
+
+
+@app.command(context_settings=_HELP)
+def slates(
+    *,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="N,N", help="Seeds; the five of the report where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=2_560, help="Slates of a run.")] = 20_000,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-slates"),
+) -> None:
+    """Fill slates in a world where lower slots are seen less and items take from each other, in several ways.
+
+    What an earlier call has stored in the folder is not played again, whatever has changed since.
+    """
+    from deploy.bench.running import Place, run_all  # noqa: PLC0415
+    from deploy.bench.slate_play import plan_slates, run_way  # noqa: PLC0415
+    from deploy.bench.slate_report import report  # noqa: PLC0415
+
+    tasks = plan_slates(seeds, rounds)
+    found = run_all(tasks, Place(Path(), out), jobs=jobs, fresh=False, say=_say, run=run_way)
+    text, lines = report(found, out)
+    (out / "report.md").write_text(text, "utf-8")
+    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    _say(text)
+    for line in lines:
+        typer.echo(line)
 
 
 def _write(results: "list[Result]", ours: str, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Readers of slates, whose click probabilities are known: click = seen (by slot) * attractive (by item) * new (to those above).
+"""Readers of slates, whose click probabilities are known: seen (by slot) * attractive (by item) * new (to those above).
 
 A slot is seen with its own probability, whatever it shows. Items belong to topics; of one that resembles an item above
 it, readers want less. Each round offers several items of a few topics, so that a ranking by click probability fills the
