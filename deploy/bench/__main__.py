@@ -168,7 +168,10 @@ def slates(
     seeds: Annotated[
         str | None, typer.Option("--seeds", metavar="N,N", help="Seeds; the five of the report where not given.")
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=2_560, help="Slates of a run.")] = 20_000,
+    ways: Annotated[
+        str | None, typer.Option("--ways", metavar="A,B", help="Ways to fill slates; all where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=2_560, help="Slates of a run.")] = 10_000,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-slates"),
 ) -> None:
@@ -180,7 +183,7 @@ def slates(
     from deploy.bench.slate_play import plan_slates, run_way  # noqa: PLC0415
     from deploy.bench.slate_report import report  # noqa: PLC0415
 
-    tasks = plan_slates(seeds, rounds)
+    tasks = plan_slates(seeds, rounds, ways)
     found = run_all(tasks, Place(Path(), out), jobs=jobs, fresh=False, say=_say, run=run_way)
     text, lines = report(found, out)
     (out / "report.md").write_text(text, "utf-8")

@@ -35,22 +35,28 @@ SEEDS = (3_000, 3_001, 3_002, 3_003, 3_004)  # of the report; what was tuned saw
 TOLD = 2_500  # rounds between two looks at what is learned
 
 
-def plan_slates(seeds: str | None, rounds: int) -> list[Task]:
-    """Every way with every seed.
+def plan_slates(seeds: str | None, rounds: int, ways: str | None = None) -> list[Task]:
+    """Every way with every seed, way by way.
 
     Args:
         seeds: separated by commas; those of the report where not given.
         rounds: slates of a run.
+        ways: separated by commas; all where not given. `slates` always is one of them.
 
     Raises:
-        BenchError: a seed is no number.
+        BenchError: a seed is no number, or there is no such way.
     """
     parts = [part.strip() for part in seeds.split(",")] if seeds else [str(seed) for seed in SEEDS]
     for part in parts:
         if not part.isdecimal():
             msg = f"Seeds must be numbers separated by commas; got {part!r}"
             raise BenchError(msg)
-    return [Task(WORLD, int(part), way, rounds) for part in parts for way in WAYS]
+    chosen = [OURS, *(way.strip() for way in ways.split(","))] if ways else list(WAYS)
+    for way in chosen:
+        if way not in WAYS:
+            msg = f"A way must be one of {', '.join(WAYS)}; got {way!r}"
+            raise BenchError(msg)
+    return [Task(WORLD, int(part), way, rounds) for way in dict.fromkeys(chosen) for part in parts]
 
 
 class Learned(NamedTuple):
@@ -97,10 +103,7 @@ def read_learned(path: Path) -> Learned:
         raise BenchError(msg)
     with np.load(path) as arrays:
         numbers = sorted({int(name.rpartition(".")[2]) for name in arrays.files if "." in name})
-        blocks = [
-            Slates(**{field: arrays.get(f"{field}.{number}") for field in Slates._fields})
-            for number in numbers
-        ]
+        blocks = [Slates(**{field: arrays.get(f"{field}.{number}") for field in Slates._fields}) for number in numbers]
         return Learned(arrays["examined_TL"], blocks)
 
 
