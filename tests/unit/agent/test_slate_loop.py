@@ -1,4 +1,4 @@
-"""Slates on their way through the loop: a click on one slot is that slot's reward, and open rows tell what closed ones do.
+"""Slates on their way through the loop: a click on one slot is that slot's reward, and open rows tell the same.
 
 The log, the core and the deciding loop are the real ones; beliefs move with resemblance, so later slots are drawn anew.
 """
