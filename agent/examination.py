@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from agent.settings import SlateSettings
 
-_PRIOR_CLICKS = 2.0  # that all slots are seen alike
+_PRIOR_CLICKS = 0.5  # rows count by their attractiveness, so some two clicks
+_PRIOR_FALL = 0.5  # before there are clicks, slot l counts as seen (1 + l)^-0.5 as often as the first
 _LEAST, _MOST = 0.01, 1.0
 CARRIED = 0.1  # of the evidence, where the same rows are learned again
 _SURE = 1e-6
@@ -40,10 +41,14 @@ class Examination(nn.Module):
     """How often each slot is seen, in comparison to the first, from decayed sums over closed rows.
 
     e_l is the rewards that came in slot l for each that was predicted there if seen, over the same ratio of the first
-    slot: what predictions are wrong by everywhere goes out, the optimism of whoever picks the highest included.
+    slot: what predictions are wrong by everywhere goes out, the optimism of whoever picks the highest included. Rows
+    count by how attractive they are: items of that kind stand in the first slot as well, and what is predicted of them
+    rests on that; what only lower slots show can be told from a slot that is seen less by little else.
 
     Attributes:
         examined_L: e_l; slots beyond the last share its value.
+        came_L: rewards that came in each slot, by how attractive their rows are.
+        predicted_L: those that would have come if all rows had been seen, alike.
 
     Args:
         settings: how many slots are told apart, and the memory.
@@ -69,6 +74,8 @@ class Examination(nn.Module):
         for name in ("came_L", "predicted_L"):
             self.register_buffer(name, torch.zeros(settings.max_slots, dtype=torch.float64))
         self.register_buffer("examined_L", torch.ones(settings.max_slots, dtype=torch.float64))
+        if settings.examination:
+            self.examined_L.copy_(self._prior_L())
 
     def seen(self, slot_R: Tensor, attractive_R: Tensor, reward_R: Tensor, weight_R: Tensor) -> Seen:
         """Rows as far as they were seen; those of the first slot stay as they are.
@@ -93,8 +100,9 @@ class Examination(nn.Module):
         """Takes in R closed rows, as `seen`, with what was predicted of them before they were learned."""
         place_R, weight_R = self._place(slot_R), weight_R.double()
         keep_L = 0.5 ** (_sums(place_R, weight_R, len(self.came_L)) / self._settings.memory_rows)
-        self.came_L.mul_(keep_L).add_(_sums(place_R, weight_R * reward_R.double(), len(keep_L)))
-        self.predicted_L.mul_(keep_L).add_(_sums(place_R, weight_R * attractive_R.double(), len(keep_L)))
+        told_R = weight_R * attractive_R.double()
+        self.came_L.mul_(keep_L).add_(_sums(place_R, told_R * reward_R.double(), len(keep_L)))
+        self.predicted_L.mul_(keep_L).add_(_sums(place_R, told_R * attractive_R.double(), len(keep_L)))
         self._solve()
 
     def carry(self, other: "Examination") -> None:
@@ -104,10 +112,12 @@ class Examination(nn.Module):
         self.predicted_L.mul_(CARRIED)
 
     def _solve(self) -> None:
-        came_L, predicted_L = self.came_L + _PRIOR_CLICKS, self.predicted_L + _PRIOR_CLICKS
-        ratio_L = came_L / predicted_L
+        ratio_L = (self.came_L + _PRIOR_CLICKS * self._prior_L()) / (self.predicted_L + _PRIOR_CLICKS)
         self.examined_L.copy_((ratio_L / ratio_L[0]).clamp(_LEAST, _MOST))
         self.examined_L[0] = 1.0
+
+    def _prior_L(self) -> Tensor:
+        return (1.0 + torch.arange(self._settings.max_slots, dtype=torch.float64)) ** -_PRIOR_FALL
 
     def _place(self, slot_R: Tensor) -> Tensor:
         return slot_R.clamp_max(len(self.examined_L) - 1)

@@ -31,7 +31,7 @@ WAYS: Mapping[str, SlateSettings] = {
     PROPORTIONAL: SlateSettings(redundancy=False, later_slots="proportional"),
     UNEXAMINED: SlateSettings(examination=False),
 }
-SEEDS = (3_000, 3_001, 3_002, 3_003, 3_004)  # of the report; what was tuned saw 0, 1 and 2
+SEEDS = (4_000, 4_001, 4_002, 4_003, 4_004)  # of the report; what was tuned saw 0 to 6 and 3,000 to 3,004
 TOLD = 2_500  # rounds between two looks at what is learned
 
 

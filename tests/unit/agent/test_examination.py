@@ -44,10 +44,11 @@ def test_the_first_slot_is_left_as_it_is_bit_for_bit():
 
 
 def test_what_predictions_are_wrong_by_everywhere_goes_out():
-    # twice as many clicks as predicted in both slots, a quarter of the first slot's in the second: 2 clicks of prior
+    # rows count by what is predicted, 200 a slot; clicks 80 of 40 predicted, and 20 of 40; the prior is .5 of .5 and of
+    # .5 * 2^-.5
     found = examination(1.0, 1.0)
     found.observe(*rows([0, 1], [0.2, 0.2], [0.4, 0.1], [1_000.0, 1_000.0]))
-    assert found.examined_L.tolist() == pytest.approx([1.0, (102 / 202) / (402 / 202)])
+    assert found.examined_L.tolist() == pytest.approx([1.0, (20 + 0.5 * 2**-0.5) / 80.5])
 
 
 def test_slots_beyond_the_last_share_its_value():
@@ -59,8 +60,8 @@ def test_old_rows_count_half_after_the_memory():
     found = examination(1.0, 1.0, memory_rows=100.0)
     for reward in (0.5, 0.0):
         found.observe(*rows([1], [0.5], [reward], [100.0]))
-    assert found.came_L.tolist() == pytest.approx([0.0, 25.0])
-    assert found.predicted_L.tolist() == pytest.approx([0.0, 75.0])
+    assert found.came_L.tolist() == pytest.approx([0.0, 12.5])
+    assert found.predicted_L.tolist() == pytest.approx([0.0, 37.5])
 
 
 def test_what_is_carried_keeps_its_value_and_a_tenth_of_its_evidence():
@@ -68,4 +69,9 @@ def test_what_is_carried_keeps_its_value_and_a_tenth_of_its_evidence():
     one.observe(*rows([0, 1], [0.5, 0.5], [0.5, 0.1], [1_000.0, 1_000.0]))
     other.carry(one)
     assert torch.equal(other.examined_L, one.examined_L)
-    assert other.came_L.tolist() == pytest.approx([50.0, 10.0])
+    assert other.came_L.tolist() == pytest.approx([25.0, 5.0])
+
+
+def test_before_there_are_clicks_lower_slots_count_as_seen_less_unless_nothing_is_learned():
+    assert Examination(SlateSettings(max_slots=4)).examined_L.tolist() == pytest.approx([1, 2**-0.5, 3**-0.5, 0.5])
+    assert Examination(SlateSettings(max_slots=4, examination=False)).examined_L.tolist() == [1.0] * 4
