@@ -13,8 +13,8 @@ from deploy.bench.slate_play import OURS, RANKING, WORLD, play_slates
 from deploy.bench.slate_world import EXAMINED_L, SlateWorld
 from stream.events import Candidate, Impression, Outcome
 
-ROUNDS = 5_120
-FURTHEST, LEAST_LIFT, LEAST_AHEAD = 0.15, 0.7, 0.05
+ROUNDS = 3_840
+FURTHEST, LEAST_LIFT, LEAST_AHEAD = 0.2, 0.65, 0.05
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -69,7 +69,7 @@ def test_a_run_is_played_stored_and_reported(played, tmp_path):
     assert learned.examined_TL.shape == (1, SLOTS)
     assert sum(len(block.shown_BL) for block in learned.blocks) == 2_560
     text, lines = report([result], out)
-    assert "2,560 slates of all ways" in text
+    assert "2,560 slates of `slates`" in text
     assert "Decisions whose slots their probabilities do not explain: 0;" in text
     assert lines == []
     with pytest.raises(BenchError, match="What a run learned must lie beside its stored result"):
