@@ -1,7 +1,8 @@
 """Redundancy: how much less (or more) an item is wanted that resembles one above it in the same slate.
 
-Its logit moves by w . b(alike), alike the largest cosine to those above and b two ramps, from 0 and from 1/2 on; so
-the first slot, and whatever resembles nothing, is left as it is. The two weights have a Gaussian posterior around 0.
+Its logit moves by w . b(alike), alike the largest cosine to those above and b three ramps, from 1/4, 1/2 and 3/4 on; so
+the first slot, and whatever resembles little, is left as it is: an effect of nearly all rows of later slots could not be
+told from slots that are seen less. The weights have a Gaussian posterior around 0.
 """
 
 import numpy as np
@@ -20,10 +21,10 @@ Doubles = NDArray[np.float64]
 
 
 def ramps(alike_N: NDArray[np.floating]) -> Doubles:
-    """What the effect is a weighted sum of, [N, F]: 0 up to a cosine of 0, and up to one of 1/2; then rising to 1.
+    """What the effect is a weighted sum of, [N, F]: each 0 up to a cosine of its own, then rising to 1.
 
-    >>> ramps(np.array([-1.0, 0.25, 0.75, 1.0])).tolist()
-    [[0.0, 0.0], [0.25, 0.0], [0.75, 0.5], [1.0, 1.0]]
+    >>> ramps(np.array([-1.0, 0.25, 0.75, 1.0])).round(2).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.67, 0.5, 0.0], [1.0, 1.0, 1.0]]
     """
     rising_NF: Doubles = np.maximum(alike_N.astype(np.float64)[:, None] - _FROM, 0.0) / (1.0 - _FROM)
     return rising_NF

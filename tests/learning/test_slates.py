@@ -14,13 +14,14 @@ from deploy.bench.slate_world import EXAMINED_L, SlateWorld
 from stream.events import Candidate, Impression, Outcome
 
 ROUNDS = 3_840
-FURTHEST, LEAST_LIFT, LEAST_AHEAD = 0.2, 0.65, 0.05
+FURTHEST_L = (0.2, 0.2, 0.25, 0.5)  # of 2,500 slates; chance alone moves the last slot, seldom clicked, by 14 %
+LEAST_LIFT, LEAST_AHEAD = 0.65, 0.05
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_slots_and_items_that_resemble_each_other_are_learned(seed):
     (ours, learned), (ranking, _) = (play_slates(Task(WORLD, seed, way, ROUNDS)) for way in (OURS, RANKING))
-    assert np.abs(learned.examined_TL[-1] / EXAMINED_L - 1.0).max() < FURTHEST
+    assert (np.abs(learned.examined_TL[-1] / EXAMINED_L - 1.0)[1:] < FURTHEST_L).all(), learned.examined_TL
     assert ours.lifts(4)[-1] > LEAST_LIFT
     assert ours.lift() > ranking.lift() + LEAST_AHEAD
 
