@@ -1,8 +1,8 @@
 """Redundancy: how much less (or more) an item is wanted that resembles one above it in the same slate.
 
 Its logit moves by w . b(alike), alike the largest cosine to those above and b three ramps, from 1/4, 1/2 and 3/4 on;
-so the first slot, and whatever resembles little, is left as it is: an effect of nearly all rows of later slots could not be
-told from slots that are seen less. The weights have a Gaussian posterior around 0.
+so the first slot, and whatever resembles little, is left as it is: an effect of nearly all rows of later slots could
+not be told from slots that are seen less. The weights have a Gaussian posterior around 0.
 """
 
 import numpy as np
