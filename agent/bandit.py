@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from agent import snapshot as snapshots
 from agent.decide import decide
@@ -17,6 +19,8 @@ from envs.errors import FeatureError
 from envs.features import Featurizer
 from envs.protocols import Encoder
 from stream.events import Candidate, Impression, Outcome, Recommendation
+
+Floats = NDArray[np.float64]
 
 
 class BanditAgent:
@@ -102,6 +106,12 @@ class BanditAgent:
             clicks = [(ts_ms, self._featurizer.item_vector(item)) for item, ts_ms in items]
             self.interests.closed(outcome.impression.user_id, outcome.recommendation.decision_id, clicks)
         return metrics
+
+    def examined(self) -> Floats:
+        """How often each slot is seen, in comparison to the first, as learned so far; empty before any decision."""
+        if self._learning is None:
+            return np.zeros(0)
+        return self._learning.policy.slates.examination.examined_L.numpy().copy()
 
     def save(self, path: str | Path, positions: Mapping[int, int] | None = None) -> None:
         """Writes a snapshot folder: weights, kept rows, users and settings. It holds no code.

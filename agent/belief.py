@@ -8,7 +8,21 @@ from numpy.typing import NDArray
 from agent.errors import ExploreError
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Resemblance:
+    """How candidates of a slate change each other.
+
+    Attributes:
+        vector_NE: of N candidates, in the space of interests.
+        weight_F: of the ramps of an item's largest cosine to those above it, see `agent.redundancy`.
+    """
+
+    vector_NE: Floats
+    weight_F: Doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,7 @@ class Belief:
         samples_MN: M joint draws of the logits from the posterior.
         item_rows_N: how often each candidate's item was resolved, older rows counting less; 0 for a new item.
         item_reward_N: the mean reward of the item over those rows, in [0, 1]; any number where there are none.
+        resemblance: how candidates change each other; None where later slots follow from the first.
     """
 
     logit_N: Doubles
@@ -32,6 +47,7 @@ class Belief:
     samples_MN: Doubles | None = None
     item_rows_N: Doubles | None = None
     item_reward_N: Doubles | None = None
+    resemblance: Resemblance | None = None
 
     @property
     def starts_B(self) -> Places:

@@ -11,7 +11,7 @@ References:
     decisions of different distributions is near normal by the central limit theorem for martingales.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -39,12 +39,15 @@ class Slates(NamedTuple):
         shown_BL: index of the candidate in each slot; -1 where a decision has fewer slots.
         propensities_BL: of each slot, given the slots above; NaN where unknown.
         slate_B: propensity of the whole slate; NaN where unknown.
+        later_BSK: of each candidate for each slot after the first, given those above; NaN where it follows from what
+            the slots above leave of the first. None where all do.
     """
 
     probabilities_BK: Doubles
     shown_BL: Places
     propensities_BL: Doubles
     slate_B: Doubles
+    later_BSK: Doubles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ class Certificate:
     misproducts: int
 
     @property
+    def slate(self) -> SlotTest:
+        """The test of whole slates: what the slots add up to, as each is tested given those above it."""
+        square, freedom = sum(slot.chi_square for slot in self.slots), sum(slot.freedom for slot in self.slots)
+        return SlotTest(self.decisions, square, freedom, _upper_tail(square, freedom))
+
+    @property
     def holds(self) -> bool:
         """Whether nothing speaks against the propensities, at a level of .001."""
         return self.p_value > 0.001 and self.unexplained == 0 and self.misproducts == 0
@@ -92,7 +101,25 @@ class Certificate:
 def certify(published: Iterable[tuple[Impression, Recommendation]]) -> Certificate:
     """Tests decisions that carry all probabilities; others are left out."""
     full = (pair for pair in published if pair[1].probabilities is not None)
-    return certify_slates(_blocks(full))
+    return certify_slates(blocks_of(full))
+
+
+def blocks_of(pairs: Iterable[tuple[Impression, Recommendation]]) -> Iterator[Slates]:
+    """Decisions that carry all probabilities, as blocks of arrays."""
+    rest = iter(pairs)
+    while block := list(islice(rest, _BLOCK)):
+        shown = [recommendation for _, recommendation in block]
+        probabilities = [np.array(each.probabilities, dtype=np.float64) for each in shown]
+        slots = [len(each.slate) for each in shown]
+        places, propensities = zip(*(_slots_of(*pair) for pair in block), strict=True)
+        has_BL = padded(np.ones(sum(slots)), slots) > 0
+        yield Slates(
+            padded(np.concatenate(probabilities), [len(each) for each in probabilities]),
+            np.where(has_BL, padded(np.concatenate(places), slots), -1).astype(np.int64),
+            padded(np.concatenate(propensities), slots),
+            np.array([each.slate_propensity for each in shown], dtype=np.float64),
+            _later(shown, max(map(len, probabilities))),
+        )
 
 
 def certify_slates(blocks: Iterable[Slates]) -> Certificate:
@@ -148,18 +175,22 @@ class _Tally:
 
 def _take(block: Slates, tallies: list[_Tally]) -> int:
     """Adds every slot of a block to its tally; returns how many decisions are unexplained."""
-    left_BK = block.probabilities_BK.copy()
+    left_BK, hidden_BK = block.probabilities_BK.copy(), np.zeros(block.probabilities_BK.shape, dtype=np.bool_)
     explained_B = np.ones(len(left_BK), dtype=bool)
     for slot, shown_B in enumerate(block.shown_BL.T):
         if slot == len(tallies):
             tallies.append(_Tally())
         rows_A = np.flatnonzero((shown_B >= 0) & explained_B)
+        if slot and block.later_BSK is not None:
+            told_BK = block.later_BSK[:, slot - 1]
+            left_BK = np.where(np.isnan(told_BK), left_BK, np.where(hidden_BK, 0.0, told_BK))
         shown_A, left_AK = shown_B[rows_A], left_BK[rows_A]
         share_AK = left_AK / np.maximum(left_AK.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         share_A = share_AK[np.arange(len(rows_A)), shown_A]
         explained_B[rows_A] = (share_A > 0) & _equal(share_A, block.propensities_BL[rows_A, slot])
         tallies[slot].add(share_AK, shown_A)
-        left_BK[rows_A, shown_A] = 0.0
+        hidden_BK[rows_A, shown_A] = True
+        left_BK[hidden_BK] = 0.0
     return int((~explained_B).sum())
 
 
@@ -180,20 +211,17 @@ def _upper_tail(chi_square: float, freedom: int) -> float:
     return float(torch.special.gammaincc(half_freedom, half_square))
 
 
-def _blocks(pairs: Iterable[tuple[Impression, Recommendation]]) -> Iterator[Slates]:
-    rest = iter(pairs)
-    while block := list(islice(rest, _BLOCK)):
-        shown = [recommendation for _, recommendation in block]
-        probabilities = [np.array(each.probabilities, dtype=np.float64) for each in shown]
-        slots = [len(each.slate) for each in shown]
-        places, propensities = zip(*(_slots_of(*pair) for pair in block), strict=True)
-        has_BL = padded(np.ones(sum(slots)), slots) > 0
-        yield Slates(
-            padded(np.concatenate(probabilities), [len(each) for each in probabilities]),
-            np.where(has_BL, padded(np.concatenate(places), slots), -1).astype(np.int64),
-            padded(np.concatenate(propensities), slots),
-            np.array([each.slate_propensity for each in shown], dtype=np.float64),
-        )
+def _later(shown: Sequence[Recommendation], candidates: int) -> Doubles | None:
+    """The probabilities of slots after the first, [B, S, K]; NaN where they are not recorded, None where nowhere."""
+    told = [each.slot_probabilities or () for each in shown]
+    if not any(told):
+        return None
+    later_BSK = np.full((len(told), max(len(each.slate) for each in shown) - 1, candidates), np.nan)
+    for row, share_SK in enumerate(told):
+        if share_SK:
+            later_BSK[row, : len(share_SK)] = 0.0
+            later_BSK[row, : len(share_SK), : len(share_SK[0])] = share_SK
+    return later_BSK
 
 
 def _slots_of(impression: Impression, shown: Recommendation) -> tuple[Doubles, Doubles]:

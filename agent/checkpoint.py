@@ -28,7 +28,7 @@ from agent.settings import AgentSettings
 STATE, TENSORS = "state.json", "tensors.safetensors"
 FORMAT = 1
 _POLICY, _LEARNING = "policy.", "learning."
-_SHAPING = ("scorer", "features", "expert", "recent", "network", "stack", "change", "delay", "update_rows")
+_SHAPING = ("scorer", "features", "expert", "recent", "network", "stack", "change", "delay", "slates", "update_rows")
 Arrays = dict[str, NDArray[Any]]
 
 

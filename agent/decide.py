@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agent.draw import draw_slates, split
 from agent.explore import Belief, probabilities, sigmoid
+from agent.later_slots import LaterSlots
 from agent.settings import ExploreSettings
 from envs.decision import Decision
 from stream.events import Impression
@@ -20,6 +21,9 @@ def decide(
 ) -> list[Decision]:
     """One decision for each impression; the same impressions, belief and run seed give the same decisions.
 
+    Slots after the first are drawn from what the first one left, in proportion; where the belief tells how candidates
+    change each other, they are explored anew instead.
+
     Args:
         impressions: B impressions.
         belief: what the policy believes of their candidates.
@@ -33,8 +37,11 @@ def decide(
     shares_N = probabilities(explore, belief)
     slots_B = [impression.slots for impression in impressions]
     seeds_B = [decision_seed(run_seed, decision_id(each.user_id, each.impression_id)) for each in impressions]
-    drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B)
-    shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(belief.logit_N), belief.counts_B)
+    change = belief.resemblance if max(slots_B) > 1 else None
+    later = None if change is None else LaterSlots(explore, belief, change)
+    drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B, later)
+    logit_N = belief.logit_N if later is None else later.logit_N
+    shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(logit_N), belief.counts_B)
     greedy_B = (belief.greedy_B - belief.starts_B).tolist()
     return [
         Decision(
@@ -46,6 +53,9 @@ def decide(
             strategy=explore.strategy,
             policy_version=version,
             seed=seed,
+            slot_probabilities=None if later is None else later.of(row),
         )
-        for drawn, shares_K, scores_K, greedy, seed in zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, strict=True)
+        for row, (drawn, shares_K, scores_K, greedy, seed) in enumerate(
+            zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, strict=True)
+        )
     ]

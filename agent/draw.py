@@ -1,15 +1,18 @@
 """Drawing slates: a function of the probabilities and a seed, so that anyone can repeat it from the record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 
 Counts = Sequence[int] | NDArray[np.int64]
+
+Later = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+"""Gives the probabilities [A, K] of the next slot of A decisions, by their indices and what they show by now [A, L]."""
 
 
 class Drawn(NamedTuple):
@@ -31,20 +34,41 @@ def uniform(seed: int, slot: int) -> float:
     return float(_uniforms(_words([seed]), slot)[0])
 
 
-def draw_slate(probabilities_K: NDArray[np.float64], slots: int, seed: int) -> Drawn:
-    """The slate of one decision, see `draw_slates`.
+def draw_slate(
+    probabilities_K: ArrayLike, slots: int, seed: int, slot_probabilities_SK: ArrayLike | None = None
+) -> Drawn:
+    """The slate of one decision, see `draw_slates`; as it can be drawn again from its record.
+
+    Args:
+        probabilities_K: of each candidate for the first slot.
+        slots: L.
+        seed: of the decision.
+        slot_probabilities_SK: of each candidate for the slots after the first, where they are recorded.
 
     >>> draw_slate(np.array([0.5, 0.5]), slots=2, seed=7).propensities
     [0.5, 1.0]
+    >>> draw_slate([0.25, 0.5, 0.25], slots=2, seed=7, slot_probabilities_SK=[[0.75, 0.0, 0.25]])
+    Drawn(indices=[1, 0], propensities=[0.5, 0.75])
     """
-    (drawn,) = draw_slates(np.asarray(probabilities_K, dtype=np.float64), [len(probabilities_K)], [slots], [seed])
-    return drawn
+    shares_K = np.asarray(probabilities_K, dtype=np.float64)
+    if slot_probabilities_SK is None:
+        return draw_slates(shares_K, [len(shares_K)], [slots], [seed])[0]
+    shares_SK = np.asarray(slot_probabilities_SK, dtype=np.float64)
+
+    def recorded(_: NDArray[np.int64], above_AL: NDArray[np.int64]) -> NDArray[np.float64]:
+        return shares_SK[[above_AL.shape[1] - 1]]
+
+    return draw_slates(shares_K, [len(shares_K)], [slots], [seed], recorded)[0]
 
 
 def draw_slates(
-    probabilities_N: NDArray[np.float64], counts_B: Counts, slots_B: Counts, seeds_B: Sequence[int]
+    probabilities_N: NDArray[np.float64],
+    counts_B: Counts,
+    slots_B: Counts,
+    seeds_B: Sequence[int],
+    later: Later | None = None,
 ) -> list[Drawn]:
-    """Draws `slots` different candidates a decision, slot by slot, each from what is left, in proportion.
+    """Draws `slots` different candidates a decision, slot by slot, each from what is left.
 
     A decision's slate does not depend on the others.
 
@@ -53,6 +77,8 @@ def draw_slates(
         counts_B: candidates of each decision.
         slots_B: L of each decision, at most its candidates.
         seeds_B: of each decision.
+        later: probabilities of a slot after the first, 0 for what is shown above it, summing to 1; without it they are
+            in proportion to those of the first slot.
 
     >>> draw_slates(np.array([1.0, 0.5, 0.5]), [1, 2], [1, 2], [7, 7])[1] == draw_slate([0.5, 0.5], slots=2, seed=7)
     True
@@ -62,6 +88,8 @@ def draw_slates(
     drawn_B = [Drawn([], []) for _ in seeds_B]
     for slot in range(slots_B.max(initial=0)):
         rows_A = np.flatnonzero(slots_B > slot)  # the decisions that have this slot
+        if slot and later is not None:
+            left_BK[rows_A] = later(rows_A, np.array([drawn_B[row].indices for row in rows_A.tolist()]))
         left_AK = left_BK[rows_A]
         cumulative_AK = left_AK.cumsum(axis=1)
         total_A = cumulative_AK[:, -1]
@@ -69,7 +97,8 @@ def draw_slates(
         last_A = left_AK.shape[1] - 1 - (left_AK[:, ::-1] > 0).argmax(axis=1)  # rounding may point behind it
         index_A = np.minimum((cumulative_AK <= target_A[:, None]).sum(axis=1), last_A)
         share_A = left_BK[rows_A, index_A]
-        propensity_A = share_A if slot == 0 else np.minimum(share_A / total_A, 1.0)
+        given = slot == 0 or later is not None
+        propensity_A = share_A if given else np.minimum(share_A / total_A, 1.0)
         left_BK[rows_A, index_A] = 0.0
         for row, index, propensity in zip(rows_A.tolist(), index_A.tolist(), propensity_A.tolist(), strict=True):
             drawn_B[row].indices.append(index)

@@ -181,6 +181,7 @@ class Learning:
         rows = self._kept.rows()
         reward_R, changed_R = rows.reward_R, self._kept.last("changed_R", len(rows))
         trial = Policy(self.policy.settings, self.policy.layout)
+        trial.slates.carry(self.policy.slates)
         trial.fit(rows[:: -(-len(rows) // _FIT_ROWS)])
         predicted = []
         for start in range(0, len(rows), _REPLAY_ROWS):

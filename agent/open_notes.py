@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.alike import alike_above
 from envs.decision import Decision
-from envs.observation import Observation
+from envs.observation import USER_SCALARS, Observation
 from envs.rows import Rows
 from stream.events import Impression
 from stream.identity import decision_key
@@ -83,15 +84,18 @@ def rows_shown(observation: Observation, decisions: Sequence[Decision]) -> Rows:
     decision_R = np.repeat(np.arange(len(decisions)), slots_B)
     action_R = np.array([action for decision in decisions for action in decision.slate], dtype=np.int64)
     shown_R = observation.starts_B[decision_R] + action_R
+    slot_R = np.arange(len(shown_R)) - np.repeat(np.cumsum(slots_B) - slots_B, slots_B)
+    candidate_RD, interest = observation.candidates_ND[shown_R], observation.user_BU.shape[1] - USER_SCALARS
     propensities = [propensity for decision in decisions for propensity in decision.propensities]
     return Rows(
         context_RC=observation.context_BC[decision_R],
         user_RU=observation.user_BU[decision_R],
-        candidate_RD=observation.candidates_ND[shown_R],
+        candidate_RD=candidate_RD,
         item_R=observation.item_N[shown_R],
         user_R=observation.user_B[decision_R],
         reward_R=np.zeros(len(shown_R), np.float32),
         propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
-        slot_R=np.arange(len(shown_R)) - np.repeat(np.cumsum(slots_B) - slots_B, slots_B),
+        slot_R=slot_R,
+        alike_R=alike_above(candidate_RD[:, :interest], slot_R),
         weight_R=np.ones(len(shown_R), np.float32),
     )

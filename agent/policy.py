@@ -14,6 +14,7 @@ from agent.network import Towers
 from agent.projection import Projection, Rank
 from agent.regressors import Regressors
 from agent.settings import AgentSettings, ExploreSettings
+from agent.slate_effects import SlateEffects
 from agent.stack import Stack
 from agent.threads import one_thread
 from agent.user_effects import UserEffects
@@ -71,6 +72,7 @@ class Policy(nn.Module):
         proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
         self.change = Change(settings.change)
+        self.slates = SlateEffects(settings.slates)
 
     @property
     def version(self) -> str:
@@ -106,6 +108,7 @@ class Policy(nn.Module):
             samples_MN=samples_MN,
             item_rows_N=item_rows_N,
             item_reward_N=item_reward_N,
+            resemblance=self.slates.resemblance(inputs.candidates_ND[:, : self.layout.interest]),
         )
 
     @torch.no_grad()
@@ -199,6 +202,8 @@ class Policy(nn.Module):
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active])
         counts_R = rows.weight_R.astype(np.float64) if weight_R is None else weight_R
+        if (rows.slot_R == 0).any():
+            counts_R = np.where(rows.slot_R == 0, counts_R, 0.0)  # later slots are seen less
         base_rate = (float((counts_R * rows.reward_R).sum()) + 0.5) / (float(counts_R.sum()) + 10.0)
         self.expert.restart(Sides(context_I, item_J), base_rate)
         width = 1 + self.settings.recent.rank
@@ -210,24 +215,27 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def learn(self, rows: Rows) -> NDArray[np.float32]:
-        """Takes resolved rows in; returns the probability of each reward before it was learned."""
+        """Takes resolved rows in; returns the probability of each reward, seen or not, before it was learned."""
         self.settle()
-        inputs, reward_R = inputs_of_rows(rows), torch.from_numpy(rows.reward_R)
+        inputs = inputs_of_rows(rows)
         read = self.read(inputs)
         logit_RM, _, own_R = self.members(inputs, read, idle=True)
-        predicted_R = torch.sigmoid(self.stack(logit_RM))
+        effect_R = self.slates.effect(rows)
+        joint_R = self.stack(logit_RM) + effect_R.to(logit_RM.dtype)
+        seen = self.slates.seen(rows, joint_R, rows.weight_R)
         weight = float(self.stack.weight[-1]) if self.settings.network.steps else 0.0
         if weight > 0.0:
             contribution_RH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
-            self.last_layer.learn(contribution_RH, predicted_R, weight)
-        weight_R = torch.from_numpy(rows.weight_R).double()
-        self.stack.learn(logit_RM, reward_R, weight_R)
-        targets = Targets(reward_R.double(), weight_R, own_R.double())
+            self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
+        self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
+        targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
         self.expert.learn(read, targets)
-        self.recent.learn(read.leading(self.settings.recent.rank), targets._replace(offset_R=logit_RM[:, 0].double()))
-        shared_R = self.expert.logit(read)
+        known_R = logit_RM[:, 0].double() + effect_R
+        self.recent.learn(read.leading(self.settings.recent.rank), targets._replace(offset_R=known_R))
+        shared_R = self.expert.logit(read) + effect_R
         self.users.learn(inputs.user_N, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
-        return predicted_R.numpy()
+        self.slates.learn(rows, joint_R, seen)
+        return seen.predicted_R.numpy()
 
     @torch.no_grad()
     def forget(self) -> None:
@@ -241,10 +249,16 @@ class Policy(nn.Module):
     def step(self, rows: Rows, mask_TR: Tensor) -> bool:
         """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
         read = self.read(inputs_of_rows(rows))
-        reward_R = torch.from_numpy(rows.reward_R)
-        return self.network.step(
-            read.context_NI[:, 1:], read.item_NJ[:, 1:], reward_R, mask_TR * torch.from_numpy(rows.weight_R)
+        context_RI, item_RJ, reward_R, weight_R = (
+            read.context_NI[:, 1:],
+            read.item_NJ[:, 1:],
+            torch.from_numpy(rows.reward_R),
+            torch.from_numpy(rows.weight_R),
         )
+        if rows.slot_R.any():
+            seen = self.slates.seen(rows, self.network(context_RI, item_RJ), rows.weight_R)
+            reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
+        return self.network.step(context_RI, item_RJ, reward_R, mask_TR * weight_R)
 
     @torch.no_grad()
     def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:
@@ -253,7 +267,11 @@ class Policy(nn.Module):
         read = self.read(inputs)
         own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        self.expert.provide(read, Targets(reward_R, weight_R64, own_R.double()))
+        known_R = own_R.double()
+        if rows.slot_R.any():
+            known_R = known_R + self.slates.effect(rows)
+            reward_R, weight_R64, _ = self.slates.seen(rows, self.expert.logit(read) + known_R, weight_R)
+        self.expert.provide(read, Targets(reward_R, weight_R64, known_R))
         self.open_rows.fill_(float(weight_R.sum()))
 
     def settle(self) -> None:

@@ -135,6 +135,19 @@ class ChangeSettings(Section):
     keep: float = Field(0.02, gt=0, le=1, description="share of the evidence that stays after an alarm")
 
 
+class SlateSettings(Section):
+    """Slates of several slots: how often each slot is seen, and how items resemble those above them."""
+
+    examination: bool = Field(True, description="whether it is learned how often each slot is seen; else all alike")
+    redundancy: bool = Field(True, description="whether it is learned what an item loses that resembles one above")
+    later_slots: Literal["anew", "proportional"] = Field(
+        "anew", description="anew: explored given those above; proportional: by what is left of the first slot's"
+    )
+    max_slots: int = Field(20, ge=1, description="slots that are told apart; those beyond count as the last of them")
+    sd_redundancy: float = Field(2.0, gt=0, description="prior sd of what full resemblance adds to the logit")
+    memory_rows: float = Field(50_000, gt=0, description="rows after which evidence on slates weighs half")
+
+
 class AgentSettings(Section):
     """The agent: what it reads, how it learns, how it explores."""
 
@@ -149,4 +162,5 @@ class AgentSettings(Section):
     network: NetworkSettings = NetworkSettings()
     stack: StackSettings = StackSettings()
     change: ChangeSettings = ChangeSettings()
+    slates: SlateSettings = SlateSettings()
     update_rows: int = Field(256, ge=1, description="closed outcomes that start an update")

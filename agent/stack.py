@@ -68,19 +68,29 @@ class Stack(nn.Module):
         joint_N: Tensor = logit_NM.clamp(_LOWEST, _HIGHEST) @ self.weight.to(logit_NM.dtype)
         return joint_N
 
-    def learn(self, logit_RM: Tensor, reward_R: Tensor, weight_R: Tensor | None = None) -> None:
-        """Takes in R rows: what the members said of each before they learned it, the reward, and how much it counts."""
+    def learn(
+        self, logit_RM: Tensor, reward_R: Tensor, weight_R: Tensor | None = None, offset_R: Tensor | None = None
+    ) -> None:
+        """Takes in R rows: what the members said of each before they learned it, the reward, and how much it counts.
+
+        Args:
+            logit_RM: what the members said.
+            reward_R: rewards.
+            weight_R: how much each row counts; 1 where not given.
+            offset_R: the part of each logit that is known besides; 0 where not given.
+        """
         keep = 0.5 ** (len(reward_R) / self._settings.memory_rows)
         fresh = self._settings.precision
         self.precision.mul_(keep).diagonal().add_((1.0 - keep) * fresh)
         self.eta.mul_(keep).add_((1.0 - keep) * fresh * self.prior)
         said_RM = nn.functional.pad(logit_RM.double().clamp(_LOWEST, _HIGHEST), (0, 1), value=1.0)
+        known_R = torch.zeros_like(said_RM[:, 0]) if offset_R is None else offset_R.double()
         joint_R, reward_R = said_RM[:, :-1] @ self.weight, reward_R.double()
         weight_R = torch.ones_like(reward_R) if weight_R is None else weight_R.double()
         judged = (self.judged_without, self.judged_with)
-        losses = [(weight_R * _loss_R(said_RM @ weight, reward_R)).sum() for weight in judged]
+        losses = [(weight_R * _loss_R(said_RM @ weight + known_R, reward_R)).sum() for weight in judged]
         self.saved.mul_(keep).add_(losses[0] - losses[1])
-        p_R = torch.sigmoid(joint_R)
+        p_R = torch.sigmoid(joint_R + known_R)
         curvature_R = weight_R * (p_R * (1.0 - p_R)).clamp_min(_LEAST_CURVATURE)
         self.precision.add_(said_RM.T @ (said_RM * curvature_R[:, None]))
         self.eta.add_(said_RM.T @ (weight_R * (reward_R - p_R) + curvature_R * joint_R))

@@ -21,6 +21,8 @@ class Decision:
         strategy: name of the explorer.
         policy_version: `epoch.n` of the weights that decided.
         seed: the seed that the slate was drawn with.
+        slot_probabilities: of every candidate for each slot after the first, given the slots above; None where they are
+            in proportion to `probabilities` among what is left.
     """
 
     slate: tuple[int, ...]
@@ -31,6 +33,7 @@ class Decision:
     strategy: str
     policy_version: str
     seed: int
+    slot_probabilities: tuple[tuple[float, ...], ...] | None = None
 
 
 def recommendation(
@@ -41,11 +44,12 @@ def recommendation(
     encoder_version: str,
     max_probabilities: int,
 ) -> Recommendation:
-    """The event that records a decision. `probabilities` are left out above `max_probabilities` candidates."""
+    """The event that records a decision. Above `max_probabilities` candidates all their probabilities are left out."""
     product: float | None = 1.0
     for propensity in decision.propensities:
         product = None if product is None or propensity is None else product * propensity
     candidates = impression.candidates
+    tells = len(candidates) <= max_probabilities
     return Recommendation(
         decision_id=decision_id(impression.user_id, impression.impression_id),
         impression_id=impression.impression_id,
@@ -56,7 +60,8 @@ def recommendation(
             for index, propensity, score in zip(decision.slate, decision.propensities, decision.scores, strict=True)
         ),
         slate_propensity=product or None,  # of a hundred slots and more it can be too small for a number
-        probabilities=decision.probabilities if len(candidates) <= max_probabilities else None,
+        probabilities=decision.probabilities if tells else None,
+        slot_probabilities=decision.slot_probabilities if tells else None,
         knew=knew,
         strategy=decision.strategy,
         policy_version=decision.policy_version,

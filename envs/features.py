@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from envs.alike import alike_above
 from envs.errors import FeatureError
 from envs.keys import keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
@@ -134,15 +135,18 @@ class Featurizer:
         shown = [_shown(outcome, index) for outcome, index in slots]
         knew = [outcome.recommendation.knew for outcome, _ in slots]
         propensities = [outcome.recommendation.slate[index].propensity for outcome, index in slots]
+        slot_R = np.array([index for _, index in slots], dtype=np.int64)
+        candidate_RD = self._candidates(shown)
         return Rows(
             context_RC=self._contexts([outcome.impression.context for outcome, _ in slots]),
             user_RU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
-            candidate_RD=self._candidates(shown),
+            candidate_RD=candidate_RD,
             item_R=keys_of(candidate.item_id for candidate in shown),
             user_R=keys_of(outcome.impression.user_id for outcome, _ in slots),
             reward_R=np.array([outcome.rewards[index] for outcome, index in slots], dtype=np.float32),
             propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
-            slot_R=np.array([index for _, index in slots], dtype=np.int64),
+            slot_R=slot_R,
+            alike_R=alike_above(candidate_RD[:, : layout.interest], slot_R),
             weight_R=np.ones(len(slots), np.float32),
         )
 

@@ -23,6 +23,7 @@ class Rows:
         reward_R: rewards in [0, 1].
         propensity_R: propensities of the shown items; NaN where unknown.
         slot_R: the slot that each item was shown in, 0 the first.
+        alike_R: how much each item resembles those above it in its slate, the largest cosine; 0 in the first slot.
         weight_R: how many rows each counts for; with the mean of their rewards one can stand for many.
 
     Raises:
@@ -37,6 +38,7 @@ class Rows:
     reward_R: Floats
     propensity_R: NDArray[np.float64]
     slot_R: NDArray[np.int64]
+    alike_R: Floats
     weight_R: Floats
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ _ID = {"minLength": 1, **_NAME}
 _TIME = {"minimum": 1, "maximum": LAST_MS}
 _FEATURES = {"maxItems": MAX_FEATURES}
 _PROPENSITY = {"exclusiveMinimum": 0, "maximum": 1}
+_SHARE = {"minimum": 0, "maximum": 1}
 _SOME = {"minItems": 1}
 _DISTINCT = {"minItems": 1, "uniqueItems": True}
 _RULES: dict[str, dict[str, dict[str, Any]]] = {
@@ -44,13 +45,14 @@ _RULES: dict[str, dict[str, dict[str, Any]]] = {
         "slate": _SOME,
         "slate_propensity": _PROPENSITY,
         "probabilities": _PROPENSITY,
+        "slot_probabilities": _SHARE,
     },
     "Outcome": {"closed_ms": {"minimum": 1, "maximum": LAST_CLOSE_MS}},
 }
 _BEYOND = {
     "Logged": "One propensity for each item, where they are given.",
     "Impression": "Candidates have distinct item ids; slots are at most as many; logged items are candidates.",
-    "Recommendation": "Items of the slate are distinct; probabilities sum to 1.",
+    "Recommendation": "Items of the slate are distinct; probabilities sum to 1, and so do those of each later slot.",
     "Outcome": "One reward for each slot; the recommendation is of the impression.",
 }
 _CHANNELS: dict[Topic, tuple[type[msgspec.Struct], str]] = {

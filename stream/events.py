@@ -17,6 +17,7 @@ from stream.rules import (
     require_id,
     require_name,
     require_propensity,
+    require_shares,
     require_text,
     require_time,
 )
@@ -171,6 +172,9 @@ class Recommendation(Event, frozen=True, kw_only=True):
     """A decision: what was shown, out of what, with which probability, by which policy version and seed.
 
     `probabilities` are of every candidate of the impression, in its order, for the first slot.
+    `slot_probabilities` are of every candidate for each slot after the first, given the slots above: 0 for what is
+    shown there already. Where they are None, and `probabilities` stand there, a later slot is drawn in proportion to
+    `probabilities` from what is left.
     `slate_propensity` is the product of the slots' propensities, None where one is unknown.
     """
 
@@ -181,6 +185,7 @@ class Recommendation(Event, frozen=True, kw_only=True):
     slate: tuple[Slot, ...]
     slate_propensity: float | None = None
     probabilities: tuple[float, ...] | None = None
+    slot_probabilities: tuple[tuple[float, ...], ...] | None = None
     knew: Knew | None = None
     strategy: str
     policy_version: str
@@ -199,6 +204,17 @@ class Recommendation(Event, frozen=True, kw_only=True):
         require_propensity("recommendation.slate_propensity", self.slate_propensity)
         if self.probabilities is not None:
             require_distribution("recommendation.probabilities", self.probabilities)
+        if self.slot_probabilities is not None:
+            self._require_slots(self.slot_probabilities)
+
+    def _require_slots(self, shares_S: tuple[tuple[float, ...], ...]) -> None:
+        if self.probabilities is None or len(shares_S) != len(self.slate) - 1:
+            raise EventError(
+                "recommendation.slot_probabilities must stand beside probabilities, one row for each slot after the "
+                f"first; got {len(shares_S)} rows for {len(self.slate)} slots"
+            )
+        for share_K in shares_S:
+            require_shares("recommendation.slot_probabilities", share_K, len(self.probabilities))
 
 
 class Outcome(Event, frozen=True, kw_only=True):

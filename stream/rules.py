@@ -100,6 +100,17 @@ def require_propensity(name: str, value: float | None) -> None:
         raise EventError(f"{name} must be in (0, 1]; got {shown(value)}")
 
 
+def require_shares(name: str, values: Sequence[float], length: int) -> None:
+    """Raises EventError unless there are so many values, all in [0, 1], that sum to 1."""
+    if len(values) != length:
+        raise EventError(f"{name} must hold {length} values; got {len(values)}")
+    for value in values:
+        if not 0.0 <= value <= 1.0:
+            raise EventError(f"{name} must be in [0, 1]; got {shown(value)}")
+    if abs(math.fsum(values) - 1.0) > _SUM_TOLERANCE:
+        raise EventError(f"{name} must sum to 1; got {math.fsum(values)!r}")
+
+
 def require_distribution(name: str, values: Sequence[float]) -> None:
     """Raises EventError unless all values are propensities and sum to 1."""
     for value in values:

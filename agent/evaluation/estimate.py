@@ -76,6 +76,7 @@ class Parts:
         used_N: the weights that rewards were multiplied by.
         positive: whether the estimate adds up terms of which none is negative where no reward is.
         doubts: warnings of the estimator's own.
+        bounds: between which the value lies; as `bounds_of` reads them off the rewards where None.
     """
 
     value: float
@@ -83,6 +84,7 @@ class Parts:
     used_N: Doubles
     positive: bool
     doubts: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
 
 
 def estimate_of(parts: Parts, reward_N: Doubles, weight_N: Doubles) -> Estimate:
@@ -94,7 +96,7 @@ def estimate_of(parts: Parts, reward_N: Doubles, weight_N: Doubles) -> Estimate:
         weight_N: importance weights before any clipping.
     """
     decisions, clicks = effective_number(weight_N), effective_number(weight_N * np.abs(reward_N))
-    bounds = bounds_of(reward_N)
+    bounds = parts.bounds or bounds_of(reward_N)
     std_error = standard_error(parts.influence_N)
     spread = Spread(
         value=parts.value,

@@ -21,6 +21,7 @@ from agent.table import Part, Table
 _UNREAD = re.compile(  # what only learning reads; a buffer that is not named here travels
     r"(expert|recent)\.(precision|eta|prior_precision|prior_eta)|recent\.covariance|network\.(first_\w+|second_\w+|steps)"
     r"|stack\.(precision|eta|prior|judged_with|judged_without|saved)|change\.\w+"
+    r"|slates\.(examination\.\w+|redundancy\.(precision|eta))"
 )
 
 

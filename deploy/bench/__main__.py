@@ -4,7 +4,7 @@
 loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
 `python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench apprentice`
 how well it starts after somebody else's log, `python -m deploy.bench estimators` how far off-policy estimates are from
-the truth.
+the truth, `python -m deploy.bench slates` what slates earn that know of positions and of items that resemble each other.
 """
 
 import os
@@ -226,6 +226,37 @@ def estimators(
     for text in (errors.table(found), covering.table(held), needing.table(widths)):
         _say(text)
     for line in (*errors.json_lines(found), *covering.json_lines(held), *needing.json_lines(widths)):
+        typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def slates(
+    *,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="N,N", help="Seeds; the five of the report where not given.")
+    ] = None,
+    ways: Annotated[
+        str | None, typer.Option("--ways", metavar="A,B", help="Ways to fill slates; all where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=2_560, help="Slates of a run.")] = 10_000,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-slates"),
+) -> None:
+    """Fill slates in a world where lower slots are seen less and items take from each other, in several ways.
+
+    What an earlier call has stored in the folder is not played again, whatever has changed since.
+    """
+    from deploy.bench.running import Place, run_all  # noqa: PLC0415
+    from deploy.bench.slate_play import plan_slates, run_way  # noqa: PLC0415
+    from deploy.bench.slate_report import report  # noqa: PLC0415
+
+    tasks = plan_slates(seeds, rounds, ways)
+    found = run_all(tasks, Place(Path(), out), jobs=jobs, fresh=False, say=_say, run=run_way)
+    text, lines = report(found, out)
+    (out / "report.md").write_text(text, "utf-8")
+    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    _say(text)
+    for line in lines:
         typer.echo(line)
 
 

@@ -84,6 +84,7 @@ class Traffic:
             reward_R=clicked_R.astype(np.float32),
             propensity_R=np.full(UPDATE, 1.0 / CANDIDATES),
             slot_R=np.zeros(UPDATE, np.int64),
+            alike_R=np.zeros(UPDATE, np.float32),
             weight_R=np.ones(UPDATE, np.float32),
         )
 

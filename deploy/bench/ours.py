@@ -108,6 +108,7 @@ class DefaultPolicy:
             reward_R=rounds.reward_R.astype(np.float32),
             propensity_R=rounds.propensity_R,
             slot_R=np.zeros(len(rounds.action_R), np.int64),
+            alike_R=np.zeros(len(rounds.action_R), np.float32),
             weight_R=np.ones(len(rounds.action_R), np.float32),
         )
 

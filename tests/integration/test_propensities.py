@@ -5,12 +5,14 @@ a strategy reads moves with every batch. That a learning policy fills it in as w
 """
 
 import math
+from dataclasses import replace
 from typing import get_args
 
 import msgspec
 import numpy as np
 import pytest
 
+from agent.belief import Resemblance
 from agent.certificate import Certificate, certify
 from agent.deciding import DecidingLoop, Ending
 from agent.deterministic import DeterministicLoop
@@ -75,6 +77,15 @@ class Moving:
         )
 
 
+class Resembling(Moving):
+    """The same with candidates that change each other, by weights that move as well."""
+
+    def believe(self, observation) -> Belief:
+        belief = super().believe(observation)
+        weight_F = np.array([-2.0, -1.0, -1.0]) * math.sin(self._batches / 5)
+        return replace(belief, resemblance=Resemblance(observation.candidates_ND, weight_F))
+
+
 class Crowd:
     """A source of impressions, four to six of 60 items each."""
 
@@ -131,15 +142,17 @@ def published(log: MemoryLog, impressions: list[Impression]) -> list[tuple[Impre
     return [(by_id[each.impression_id], each) for each in shown]
 
 
-def stream(strategy: str, decisions: int = DECISIONS, codec: JsonCodec | None = None) -> Certificate:
+def stream(
+    strategy: str, decisions: int = DECISIONS, codec: JsonCodec | None = None, believer: type[Moving] = Moving
+) -> Certificate:
     """Decides so many impressions under moving beliefs, and certifies what was published."""
     log = MemoryLog(capacity=decisions + 1_000, codec=codec)
-    crowd = Crowd(log, SLOTS.get(strategy, 1))
+    crowd = Crowd(log, 3 if believer is Resembling else SLOTS.get(strategy, 1))
     users = UserStores(AgentSettings().interests)
     parts = Parts(log, Featurizer(FEATURES, None), users, Tally(), lambda: 0, crowd.supply, codec or JsonCodec())
     core = Core(CoreSettings(max_batch=512, attribution=NEVER), parts)
     session = Session(core=core, close=log.close, timer=lambda: 0.0)
-    loop = DecidingLoop(session, Moving(EXPLORERS[strategy]), run_seed=0, ending=Ending(max_decisions=decisions))
+    loop = DecidingLoop(session, believer(EXPLORERS[strategy]), run_seed=0, ending=Ending(max_decisions=decisions))
     while not loop.ended:
         loop.step()
     return certify(published(log, crowd.shown))
@@ -156,6 +169,14 @@ def test_choices_agree_with_what_was_published(strategy: str) -> None:
     assert certificate.decisions == DECISIONS
     assert [slot.freedom >= 2 for slot in certificate.slots] == [True] * SLOTS.get(strategy, 1)
     assert certificate.holds, certificate
+
+
+def test_later_slots_that_are_explored_anew_agree_with_what_was_published() -> None:
+    certificate = stream("inverse_gap_weighting", believer=Resembling)
+    assert certificate.decisions == DECISIONS
+    assert [slot.freedom for slot in certificate.slots] == [5, 4, 3]
+    assert certificate.holds, certificate
+    assert certificate.slate.p_value > 0.001, certificate
 
 
 def test_a_planted_error_in_the_publishing_path_is_caught() -> None:

@@ -52,6 +52,7 @@ def uninformed() -> Rows:
         reward_R=np.full(512, 0.05, np.float32),
         propensity_R=np.full(512, 0.05),
         slot_R=np.zeros(512, np.int64),
+        alike_R=np.zeros(512, np.float32),
         weight_R=np.ones(512, np.float32),
     )
 

@@ -22,5 +22,6 @@ def rows(seed, count, reward=None):
         reward_R=drawn if reward is None else np.array(reward, dtype=np.float32),
         propensity_R=np.full(count, 0.25),
         slot_R=np.zeros(count, np.int64),
+        alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
     )

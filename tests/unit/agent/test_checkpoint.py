@@ -36,6 +36,7 @@ def rows(seed, count=100):
         reward_R=(random.random(count) < 0.3).astype(np.float32),
         propensity_R=np.where(random.random(count) < 0.1, np.nan, 0.5),
         slot_R=np.zeros(count, np.int64),
+        alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
     )
 

@@ -37,6 +37,7 @@ def rows(seed, count, scale=1.0):
         reward_R=(random.random(count) < 1 / (1 + np.exp(1 - 2 * candidate_RD[:, 0]))).astype(np.float32),
         propensity_R=np.full(count, 0.25),
         slot_R=np.zeros(count, np.int64),
+        alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
     )
 
