@@ -23,6 +23,7 @@ class Belief:
         samples_MN: M joint draws of the logits from the posterior.
         item_rows_N: how often each candidate's item was resolved, older rows counting less; 0 for a new item.
         item_reward_N: the mean reward of the item over those rows, in [0, 1]; any number where there are none.
+        level_B: share of each decision that explores what could be; None where the settings say how much.
     """
 
     logit_N: Doubles
@@ -32,6 +33,7 @@ class Belief:
     samples_MN: Doubles | None = None
     item_rows_N: Doubles | None = None
     item_reward_N: Doubles | None = None
+    level_B: Doubles | None = None
 
     @property
     def starts_B(self) -> Places:

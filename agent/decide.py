@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.draw import draw_slates, split
 from agent.explore import Belief, probabilities, sigmoid
 from agent.settings import ExploreSettings
 from envs.decision import Decision
-from stream.events import Impression
+from stream.events import Exploring, Impression
 from stream.identity import decision_id, decision_seed
 
 
@@ -36,6 +39,7 @@ def decide(
     drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B)
     shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(belief.logit_N), belief.counts_B)
     greedy_B = (belief.greedy_B - belief.starts_B).tolist()
+    exploring_B = exploring(belief, shares_N)
     return [
         Decision(
             slate=tuple(drawn.indices),
@@ -46,6 +50,25 @@ def decide(
             strategy=explore.strategy,
             policy_version=version,
             seed=seed,
+            exploring=told,
         )
-        for drawn, shares_K, scores_K, greedy, seed in zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, strict=True)
+        for drawn, shares_K, scores_K, greedy, seed, told in zip(
+            drawn_B, shares_B, scores_B, greedy_B, seeds_B, exploring_B, strict=True
+        )
     ]
+
+
+def exploring(belief: Belief, shares_N: NDArray[np.float64]) -> list[Exploring]:
+    """How far each decision explores, and what that is expected to cost; numbers have five digits, as they travel."""
+    mean_N, greedy_B = sigmoid(belief.logit_N), belief.greedy_B
+    cost_B = np.maximum(mean_N[greedy_B] - belief.total(shares_N * mean_N), 0.0)
+    level_B = np.ones(len(cost_B)) if belief.level_B is None else belief.level_B
+    places_B = (greedy_B - belief.starts_B).tolist()
+    return [
+        Exploring(level=_short(level), cost=_short(cost), greedy=greedy)
+        for level, cost, greedy in zip(level_B.tolist(), cost_B.tolist(), places_B, strict=True)
+    ]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

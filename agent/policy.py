@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from agent.change import Change
 from agent.expert import BayesianLogistic, Sides, Targets
 from agent.explore import NEEDS, Belief
+from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
 from agent.last_layer import LastLayer
 from agent.network import Towers
@@ -71,6 +72,7 @@ class Policy(nn.Module):
         proof = 0.0 if settings.explore.strategy == "neural_thompson" else settings.stack.proof
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
         self.change = Change(settings.change)
+        self.level = ExploreLevel(settings.explore)
 
     @property
     def version(self) -> str:
@@ -106,6 +108,7 @@ class Policy(nn.Module):
             samples_MN=samples_MN,
             item_rows_N=item_rows_N,
             item_reward_N=item_reward_N,
+            level_B=self.level.of_decisions(inputs.user_BU.numpy()),
         )
 
     @torch.no_grad()

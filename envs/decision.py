@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stream.events import Impression, Knew, Recommendation, Slot
+from stream.events import Exploring, Impression, Knew, Recommendation, Slot
 from stream.identity import decision_id
 
 
@@ -19,6 +19,7 @@ class Decision:
         strategy: name of the explorer.
         policy_version: `epoch.n` of the weights that decided.
         seed: the seed that the slate was drawn with.
+        exploring: how far it explored; None where unknown.
     """
 
     slate: tuple[int, ...]
@@ -29,6 +30,7 @@ class Decision:
     strategy: str
     policy_version: str
     seed: int
+    exploring: Exploring | None = None
 
 
 def recommendation(
@@ -60,6 +62,7 @@ def recommendation(
         policy_version=decision.policy_version,
         encoder_version=encoder_version,
         seed=decision.seed,
+        exploring=decision.exploring,
     )
 
 
