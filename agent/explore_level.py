@@ -30,8 +30,8 @@ class Cost(NamedTuple):
     """What exploring costs, as a share of the clicks of always showing the best by the mean; with its 95 % interval."""
 
     share: float
-    lower: float
-    upper: float
+    share_low: float
+    share_high: float
 
 
 class ExploreLevel(nn.Module):
@@ -46,6 +46,7 @@ class ExploreLevel(nn.Module):
         level: of a decision for a usual user, while nothing has changed lately.
         alarm: what the level is multiplied by since the last change; 1 in the end.
         newness: mean of `newcomers` over the last rows.
+        since: rows since the first one, or since the last change.
         recent_4: decayed sums of rows, level, expected cost and reward.
         judged_4: decayed sums of expected cost, lost reward, its squared deviations from that cost, and reward.
 
@@ -57,6 +58,7 @@ class ExploreLevel(nn.Module):
     level: Tensor
     alarm: Tensor
     newness: Tensor
+    since: Tensor
     recent_4: Tensor
     judged_4: Tensor
 
@@ -65,6 +67,7 @@ class ExploreLevel(nn.Module):
         self._settings = settings
         for name, value in (("level", settings.level), ("alarm", 1.0), ("newness", 1.0 + settings.newcomers)):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+        self.register_buffer("since", torch.zeros((), dtype=torch.int64))
         self.register_buffer("recent_4", torch.zeros(4, dtype=torch.float64))
         self.register_buffer("judged_4", torch.zeros(4, dtype=torch.float64))
 
@@ -81,8 +84,10 @@ class ExploreLevel(nn.Module):
         if not settings.tuned:
             return
         self.alarm.sub_(1.0).mul_(0.5 ** (len(rows) / settings.alarm_rows)).add_(1.0)
+        self.since.add_(len(rows))
         if changed:
             self.alarm.fill_(settings.alarm)
+            self.since.zero_()
         count = int(told_R.sum())
         if not count:
             return
@@ -111,11 +116,24 @@ class ExploreLevel(nn.Module):
         half = 1.96 * math.sqrt(variance)
         return Cost(lost / best, (lost - half) / best, (lost + half) / best) if variance else Cost(0.0, 0.0, 0.0)
 
+    def measures(self) -> dict[str, float]:
+        """What a learner tells of it, by the names of metrics; empty where the settings fix how much is explored."""
+        if not self._settings.tuned:
+            return {}
+        cost = {f"exploration_cost_{name}": value for name, value in self.cost()._asdict().items()}
+        return {"exploration_level": float(self.level), "exploration_trust": self.trust, **cost}
+
+    @property
+    def budget(self) -> float:
+        """Share of clicks that exploring may cost now: falls as 1 / sqrt(rows), as the regret does, to what is set."""
+        rows = max(int(self.since), 1)
+        return self._settings.budget * max(1.0, math.sqrt(self._settings.learning_rows / rows))
+
     def _steer(self, count: int) -> None:
         """Moves the level towards the one at which the last rows would have cost what the budget allows."""
         rows, level, expected, reward = self.recent_4.tolist()
         cost = self.trust * expected
-        allowed = self._settings.budget * (reward + cost)
+        allowed = min(self.budget, 1.0) * (reward + cost)
         wanted = min(max(level / rows * allowed / max(cost, _LEAST_COST), _LEAST), self._settings.most)
         most = _LARGEST_MOVE * count / _MOVED_ROWS
         self.level.mul_(math.exp(min(max(math.log(wanted / float(self.level)), -most), most)))

@@ -62,6 +62,9 @@ class ExploreSettings(Section):
     gap_scale: float = Field(1_000.0, gt=0, description="inverse gap weighting: gamma = gap_scale * sqrt(rows)")
     tuned: bool = Field(True, description="inverse gap weighting: how much to explore is learned from what it costs")
     budget: float = Field(0.01, gt=0, lt=1, description="share of clicks that exploring may cost")
+    learning_rows: float = Field(
+        25_000, gt=0, description="rows from which the budget holds; while there are fewer, it is the square root more"
+    )
     level: float = Field(0.5, gt=0, le=1, description="share of decisions that explore deviations, to begin with")
     most: float = Field(0.5, gt=0, le=1, description="the same, at most, for a usual user while nothing has changed")
     newcomers: float = Field(1.0, ge=0, description="how much more a new user is explored for than one well known")

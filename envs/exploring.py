@@ -1,11 +1,14 @@
 """What an outcome tells of exploring: its level, its expected cost, and what it cost by the doubly robust estimate."""
 
+import math
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.events import Outcome
+from stream.meter import Meter
 
 UNTOLD = (float("nan"), float("nan"), float("nan"))
 _Number = TypeVar("_Number", float, NDArray[np.float64])
@@ -39,3 +42,19 @@ def lost_reward(cost: _Number, weight: _Number, surprise: _Number) -> _Number:
     (0.185, 0.11)
     """
     return cost + (weight - 1.0) * surprise
+
+
+def count_lost(outcomes: Iterable[Outcome], meter: Meter) -> None:
+    """Counts what exploring cost closed decisions.
+
+    Args:
+        outcomes: those that do not tell are left out.
+        meter: counts `exploring_cost`, as the policy expected it, and by the doubly robust estimate `lost_reward`,
+            apart for decisions that lost and that won, with `lost_reward_variance`, its squared deviations from what
+            was expected.
+    """
+    for _, cost, lost in map(exploring_of, outcomes):
+        if not math.isnan(lost):
+            meter.count("exploring_cost", cost)
+            meter.count("lost_reward", abs(lost), label="lost" if lost > 0.0 else "won")
+            meter.count("lost_reward_variance", (lost - cost) ** 2)
