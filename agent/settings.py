@@ -65,8 +65,8 @@ class ExploreSettings(Section):
     learning_rows: float = Field(
         25_000, gt=0, description="rows from which the budget holds; while there are fewer, it is the square root more"
     )
-    level: float = Field(0.5, gt=0, le=1, description="share of decisions that explore deviations, to begin with")
-    most: float = Field(0.5, gt=0, le=1, description="the same, at most, for a usual user while nothing has changed")
+    level: float = Field(0.8, gt=0, le=1, description="share of decisions that explore deviations, to begin with")
+    most: float = Field(0.8, gt=0, le=1, description="the same, at most, for a usual user while nothing has changed")
     newcomers: float = Field(1.0, ge=0, description="how much more a new user is explored for than one well known")
     newcomer_decisions: float = Field(10.0, gt=0, description="decisions and clicks after which half of that is left")
     alarm: float = Field(2.0, ge=1, description="what the level is multiplied by when a change was noticed")

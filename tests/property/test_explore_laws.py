@@ -36,6 +36,7 @@ def beliefs(draw):
         samples_MN=each(logits, M * total).reshape(M, total),
         item_rows_N=each(st.one_of(st.just(0.0), st.floats(0, 1e6))),
         item_reward_N=each(st.floats(0, 1)),
+        level_B=draw(st.one_of(st.none(), st.just(each(st.floats(0, 1), len(counts))))),
     )
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from support.learning_rows import rows as usual_rows
 
 from agent.explore_level import ExploreLevel
 from agent.settings import ExploreSettings
-from support.learning_rows import rows as usual_rows
 
 SETTINGS = ExploreSettings(level=0.4, most=0.5, newcomers=1.0, newcomer_decisions=10.0, alarm=2.0, alarm_rows=500.0)
 
