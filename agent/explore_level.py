@@ -110,11 +110,10 @@ class ExploreLevel(nn.Module):
         return min(max(mean, _TRUST[0]), _TRUST[1])
 
     def cost(self) -> Cost:
-        """The doubly robust estimate of what exploring costs, over the last rows (half-life 20,000); 0 without rows."""
+        """The doubly robust estimate of what exploring costs, of the last rows (half-life 20,000); 0 without rewards."""
         _, lost, variance, reward = self.judged_4.tolist()
-        best = max(reward + lost, 1e-9)
-        half = 1.96 * math.sqrt(variance)
-        return Cost(lost / best, (lost - half) / best, (lost + half) / best) if variance else Cost(0.0, 0.0, 0.0)
+        best, half = reward + max(lost, 0.0), 1.96 * math.sqrt(variance)
+        return Cost(lost / best, (lost - half) / best, (lost + half) / best) if best > 0.0 else Cost(0.0, 0.0, 0.0)
 
     def measures(self) -> dict[str, float]:
         """What a learner tells of it, by the names of metrics; empty where the settings fix how much is explored."""
