@@ -110,7 +110,7 @@ class ExploreLevel(nn.Module):
         return min(max(mean, _TRUST[0]), _TRUST[1])
 
     def cost(self) -> Cost:
-        """The doubly robust estimate of what exploring costs, of the last rows (half-life 20,000); 0 without rewards."""
+        """The doubly robust estimate of what exploring costs, over the last rows (half-life 20,000), or 0."""
         _, lost, variance, reward = self.judged_4.tolist()
         best, half = reward + max(lost, 0.0), 1.96 * math.sqrt(variance)
         return Cost(lost / best, (lost - half) / best, (lost + half) / best) if best > 0.0 else Cost(0.0, 0.0, 0.0)
