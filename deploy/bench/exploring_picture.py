@@ -19,7 +19,6 @@ from deploy.bench.rounds import Floats, Ints, Learned, Open, Seen, World
 from deploy.plots import COLOURS
 
 _AGES = {"first 5 visits": (0.0, 5.0), "6th to 20th": (5.0, 20.0), "later": (20.0, np.inf)}
-_SMOOTH = 4  # updates
 
 
 class Watched(NamedTuple):
@@ -84,17 +83,9 @@ def _panel(axes: Axes, watched: Watched) -> None:
     for (age, level_U), colour in zip(zip(_AGES, watched.level_AU, strict=True), COLOURS, strict=False):
         if np.isfinite(level_U).any():
             round_U = UPDATE * np.arange(len(level_U))
-            axes.plot(round_U, _smooth(level_U), color=colour, label=age if len(watched.level_AU) > 1 else None)
+            axes.plot(round_U, level_U, color=colour, label=age if len(watched.level_AU) > 1 else None)
     for update in watched.changes:
         axes.axvline(UPDATE * update, color=COLOURS[3], linewidth=1.0, linestyle="--", label="change noticed")
     axes.set_ylim(0.0, 1.0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.legend(frameon=False, fontsize=8)
-
-
-def _smooth(level_U: Floats) -> Floats:
-    """The mean of each and the three before it, of those that are told."""
-    told_U = np.isfinite(level_U)
-    sums_U = np.convolve(np.where(told_U, level_U, 0.0), np.ones(_SMOOTH))[: len(level_U)]
-    counts_U = np.convolve(told_U.astype(float), np.ones(_SMOOTH))[: len(level_U)]
-    return np.where(counts_U > 0, sums_U / np.maximum(counts_U, 1.0), np.nan)
