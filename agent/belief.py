@@ -38,6 +38,7 @@ class Belief:
         item_rows_N: how often each candidate's item was resolved, older rows counting less; 0 for a new item.
         item_reward_N: the mean reward of the item over those rows, in [0, 1]; any number where there are none.
         resemblance: how candidates change each other; None where later slots follow from the first.
+        level_B: share of each decision that explores what could be; None where the settings say how much.
     """
 
     logit_N: Doubles
@@ -48,6 +49,7 @@ class Belief:
     item_rows_N: Doubles | None = None
     item_reward_N: Doubles | None = None
     resemblance: Resemblance | None = None
+    level_B: Doubles | None = None
 
     @property
     def starts_B(self) -> Places:

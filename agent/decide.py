@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agent.draw import draw_slates, split
 from agent.explore import Belief, probabilities, sigmoid
 from agent.later_slots import LaterSlots
 from agent.settings import ExploreSettings
 from envs.decision import Decision
-from stream.events import Impression
+from stream.events import Exploring, Impression
 from stream.identity import decision_id, decision_seed
 
 
@@ -43,6 +46,7 @@ def decide(
     logit_N = belief.logit_N if later is None else later.logit_N
     shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(logit_N), belief.counts_B)
     greedy_B = (belief.greedy_B - belief.starts_B).tolist()
+    exploring_B = exploring(belief, shares_N)
     return [
         Decision(
             slate=tuple(drawn.indices),
@@ -54,8 +58,25 @@ def decide(
             policy_version=version,
             seed=seed,
             slot_probabilities=None if later is None else later.of(row),
+            exploring=told,
         )
-        for row, (drawn, shares_K, scores_K, greedy, seed) in enumerate(
-            zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, strict=True)
+        for row, (drawn, shares_K, scores_K, greedy, seed, told) in enumerate(
+            zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, exploring_B, strict=True)
         )
     ]
+
+
+def exploring(belief: Belief, shares_N: NDArray[np.float64]) -> list[Exploring]:
+    """How far each decision explores, and what that is expected to cost; numbers have five digits, as they travel."""
+    mean_N, greedy_B = sigmoid(belief.logit_N), belief.greedy_B
+    cost_B = np.maximum(mean_N[greedy_B] - belief.total(shares_N * mean_N), 0.0)
+    level_B = np.ones(len(cost_B)) if belief.level_B is None else belief.level_B
+    places_B = (greedy_B - belief.starts_B).tolist()
+    return [
+        Exploring(level=_short(level), cost=_short(cost), greedy=greedy)
+        for level, cost, greedy in zip(level_B.tolist(), cost_B.tolist(), places_B, strict=True)
+    ]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

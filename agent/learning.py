@@ -21,6 +21,7 @@ _FIT_ROWS = 4_096  # evenly spread; scales and components hardly change with mor
 _IDLE_SHARE = 4  # an idle network takes every fourth step
 _DELAYS = ("delay_ms_C", "window_ms_C")
 _APART = (*_DELAYS, "calibration_4B")
+_MAY_BE_UNKNOWN = ("propensity_R", "exploring_R3")
 
 
 class Learning:
@@ -80,6 +81,7 @@ class Learning:
         clipped = self._train(policy, len(self._kept), len(rows)) if self.fitted else 0
         alarm = policy.change.observe(predicted_R, rows.reward_R, int(policy.rows))
         changed = alarm and self._start_over()
+        policy.level.observe(rows, changed=changed)
         due = any(before < at <= before + len(rows) for at in policy.settings.expert.refresh_rows)
         refreshed = self._refresh(first=before < policy.settings.expert.refresh_rows[0]) if due else False
         loss_R = _losses(predicted_R, rows.reward_R)
@@ -134,6 +136,7 @@ class Learning:
         for name in ("rows", "updates", "epoch"):
             policy.get_buffer(name).copy_(self.policy.get_buffer(name))
         policy.change.load_state_dict(self.policy.change.state_dict())
+        policy.level.load_state_dict(self.policy.level.state_dict())
         self.policy.load_state_dict(policy.state_dict())
 
     def _train(self, policy: Policy, rows: int, learned: int) -> int:
@@ -216,14 +219,14 @@ def _masks(number_R: NDArray[np.int64], towers: int) -> NDArray[np.float32]:
 
 def sound(rows: Rows) -> NDArray[np.bool_]:
     """Which of R rows can be learned from: all of them but those with a number that is not finite."""
-    told = [column for name, column in rows.columns().items() if name != "propensity_R"]
+    told = [column for name, column in rows.columns().items() if name not in _MAY_BE_UNKNOWN]
     sound_R: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(c.reshape(len(c), -1)).all(axis=1) for c in told])
     return sound_R
 
 
 def _check(rows: Rows) -> None:
     for name, column in rows.columns().items():
-        if name != "propensity_R" and not np.isfinite(column).all():
+        if name not in _MAY_BE_UNKNOWN and not np.isfinite(column).all():
             raise LearnError(f"rows {name} must be finite; got {column[~np.isfinite(column)][0]!r}")
     if len(rows) and not (rows.reward_R.min() >= 0 and rows.reward_R.max() <= 1):
         raise LearnError(f"rows reward_R must be in [0, 1]; got {rows.reward_R.min()!r} to {rows.reward_R.max()!r}")

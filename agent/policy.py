@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from agent.change import Change
 from agent.expert import BayesianLogistic, Sides, Targets
 from agent.explore import NEEDS, Belief
+from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
 from agent.last_layer import LastLayer
 from agent.network import Towers
@@ -73,6 +74,7 @@ class Policy(nn.Module):
         self.stack = Stack(settings.stack, network=bool(settings.network.steps), proof=proof)
         self.change = Change(settings.change)
         self.slates = SlateEffects(settings.slates)
+        self.level = ExploreLevel(settings.explore)
 
     @property
     def version(self) -> str:
@@ -109,6 +111,7 @@ class Policy(nn.Module):
             item_rows_N=item_rows_N,
             item_reward_N=item_reward_N,
             resemblance=self.slates.resemblance(inputs.candidates_ND[:, : self.layout.interest]),
+            level_B=self.level.of_decisions(inputs.user_BU.numpy()),
         )
 
     @torch.no_grad()

@@ -60,6 +60,17 @@ class ExploreSettings(Section):
     floor: float = Field(0.01, gt=0, le=1, description="share of decisions that is uniform")
     sd_scale: float = Field(1.0, ge=0, description="what is explored for is this share of the posterior's deviations")
     gap_scale: float = Field(1_000.0, gt=0, description="inverse gap weighting: gamma = gap_scale * sqrt(rows)")
+    tuned: bool = Field(True, description="inverse gap weighting: how much to explore is learned from what it costs")
+    budget: float = Field(0.01, gt=0, lt=1, description="share of clicks that exploring may cost")
+    learning_rows: float = Field(
+        25_000, gt=0, description="rows from which the budget holds; while there are fewer, it is the square root more"
+    )
+    level: float = Field(0.8, gt=0, le=1, description="share of decisions that explore deviations, to begin with")
+    most: float = Field(0.8, gt=0, le=1, description="the same, at most, for a usual user while nothing has changed")
+    newcomers: float = Field(1.0, ge=0, description="how much more a new user is explored for than one well known")
+    newcomer_decisions: float = Field(10.0, gt=0, description="decisions and clicks after which half of that is left")
+    alarm: float = Field(2.0, ge=1, description="what the level is multiplied by when a change was noticed")
+    alarm_rows: float = Field(500.0, gt=0, description="rows after which half of that rise is left")
     evaluable: float = Field(0.0, ge=0, le=1, description="inverse gap weighting: share of softmax(logit / 0.3)")
     epsilon: float = Field(0.05, gt=0, le=1, description="epsilon-greedy: share that is uniform, at first")
     epsilon_min: float = Field(0.01, ge=0, le=1, description="epsilon-greedy: share that stays uniform (or epsilon)")

@@ -23,6 +23,8 @@ _LEAST_VALUE = 1e-9
 def inverse_gap_weighting(settings: ExploreSettings, belief: Belief) -> Doubles:
     """q_k = 1 / (K + gamma (m_max - m_k)) for all but the best, which takes the rest; m = sigmoid(logit + sd).
 
+    Where the belief has a level, only that share of it follows the optimistic m; the rest follows m = sigmoid(logit).
+
     The share `evaluable` of it is softmax(logit / 0.3) instead. What is nearly as good is then shown more often than
     what is far behind, so that other policies can be judged by the log with smaller weights.
 
@@ -30,13 +32,11 @@ def inverse_gap_weighting(settings: ExploreSettings, belief: Belief) -> Doubles:
         Foster, Rakhlin (2020), Beyond UCB: optimal and efficient contextual bandits with regression oracles
         (SquareCB), algorithm 1; gamma = gap_scale * sqrt(n).
     """
-    optimistic_N = sigmoid(belief.logit_N + belief.sd_N)
-    best_B = first_best(optimistic_N, belief.counts_B)
-    gap_N = belief.spread(optimistic_N[best_B]) - optimistic_N
     gamma = settings.gap_scale * math.sqrt(max(belief.rows, 1))
-    shares_N: Doubles = 1.0 / (np.repeat(belief.counts_B, belief.counts_B) + gamma * gap_N)
-    shares_N[best_B] = 0.0
-    shares_N[best_B] = 1.0 - belief.total(shares_N)
+    shares_N = _by_gaps(sigmoid(belief.logit_N + belief.sd_N), gamma, belief)
+    if belief.level_B is not None:
+        level_N = belief.spread(belief.level_B)
+        shares_N = level_N * shares_N + (1.0 - level_N) * _by_gaps(sigmoid(belief.logit_N), gamma, belief)
     if settings.evaluable:
         near_N = _softmax(belief.logit_N, 1.0 / _EVALUABLE_TEMPERATURE, belief)
         shares_N = (1.0 - settings.evaluable) * shares_N + settings.evaluable * near_N
@@ -140,6 +140,15 @@ def thompson(settings: ExploreSettings, belief: Belief) -> Doubles:
         Deep Bayesian bandits showdown (NeuralLinear).
     """
     return wins(belief.held("samples_MN", settings.strategy), belief.counts_B)
+
+
+def _by_gaps(value_N: Doubles, gamma: float, belief: Belief) -> Doubles:
+    best_B = first_best(value_N, belief.counts_B)
+    gap_N = belief.spread(value_N[best_B]) - value_N
+    shares_N: Doubles = 1.0 / (np.repeat(belief.counts_B, belief.counts_B) + gamma * gap_N)
+    shares_N[best_B] = 0.0
+    shares_N[best_B] = 1.0 - belief.total(shares_N)
+    return shares_N
 
 
 def _softmax(score_N: Doubles, inverse_temperature: Doubles | float, belief: Belief) -> Doubles:

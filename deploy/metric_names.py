@@ -77,6 +77,16 @@ COUNTERS = {
     ),
     "forced_closes": Counter("forced_closes", "Decisions that closed before their time, because memory was short."),
     "exploration": Counter("exploration", "Sum over decisions of the probability of not showing the greedy candidate."),
+    "exploring_cost": Counter(
+        "exploration_cost", "Reward that exploring was expected to cost closed decisions, by the policy that took them."
+    ),
+    "lost_reward": Counter(
+        "exploration_lost_reward",
+        "Reward that exploring cost closed decisions, by the doubly robust estimate: lost, less what it won by luck.",
+        "sign",
+        ("lost", "won"),
+    ),
+    "lost_reward_variance": Counter("exploration_lost_reward_variance", "Variance of that difference."),
     "reward": Counter(
         "reward", "Sum of the rewards of the policy's closed decisions with a known propensity, first slot."
     ),
@@ -179,6 +189,24 @@ GAUGES = {
     "normalised_entropy": Gauge(
         "normalised_entropy", "Log loss over that of always predicting the mean reward, over the last rows.", "max"
     ),
+    "exploration_level": Gauge(
+        "exploration_level", "Share of decisions that explore what could be, for a usual user.", "max"
+    ),
+    "exploration_trust": Gauge(
+        "exploration_trust", "Reward that exploring costs for each that the policy expects it to cost.", "max"
+    ),
+    "exploration_cost_share": Gauge(
+        "exploration_cost_share",
+        "Share of rewards that exploring costs, by the doubly robust estimate over the last rows.",
+        "max",
+    ),
+    "exploration_cost_share_low": Gauge("exploration_cost_share_low", "Lower 95 % bound of that share.", "max"),
+    "exploration_cost_share_high": Gauge("exploration_cost_share_high", "Upper 95 % bound of that share.", "max"),
+    "exploration_cost_day": Gauge(
+        "exploration_cost_day", "Reward that exploring cost in the last 24 hours, by the doubly robust estimate.", "max"
+    ),
+    "exploration_cost_day_low": Gauge("exploration_cost_day_low", "Lower 95 % bound of that cost.", "max"),
+    "exploration_cost_day_high": Gauge("exploration_cost_day_high", "Upper 95 % bound of that cost.", "max"),
     "propensity_alarm": Gauge(
         "propensity_alarm", "1 where choices disagreed with their propensities within the day, else 0.", "max"
     ),

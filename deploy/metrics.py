@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from agent.apprentice import standing
+from agent.exploring_cost import ExploringCost
 from agent.monitor import TARGETS, PropensityMonitor
 from deploy.clocks import timer_s
 from deploy.errors import MetricsError
@@ -45,6 +46,7 @@ class Metrics(Collector):
         self._sums = Tally()
         self._levels: dict[str, dict[str, float]] = {}
         self._monitor, self._timer = PropensityMonitor(), timer
+        self._exploring = ExploringCost()
         self._server: WSGIServer | None = None
         self.registry.register(self)
 
@@ -58,6 +60,7 @@ class Metrics(Collector):
         with self._lock:
             self._sums.merge(tally)
             self._levels.setdefault(source, {}).update(tally.levels)
+            self._exploring.absorb(tally, self._timer())
             if self._monitor.absorb(tally, self._timer()):
                 self._sums.count("propensity_alarms")
                 _log.error("choices must follow the logged propensities; got mean weights %s", _told(self._monitor))
@@ -102,6 +105,9 @@ class Metrics(Collector):
             sums.merge(self._sums)
             levels = [dict(found) for found in self._levels.values()]
             levels.append({"propensity_alarm": float(self._monitor.alarmed)})
+            day = self._exploring.day(self._timer())
+            names = ("exploration_cost_day", "exploration_cost_day_low", "exploration_cost_day_high")
+            levels.append(dict(zip(names, day, strict=True)))
             weights = list(_weights(self._monitor))
         yield from _counters(sums)
         yield from _ratios(sums)

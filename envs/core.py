@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from envs.decision import LOGGED, Decision, recommendation
+from envs.exploring import count_lost
 from envs.intake import Intake
 from envs.observation import Observation
 from envs.partition import Partition
@@ -251,6 +252,7 @@ class Core:
         meter.count("decisions", len(decisions))
         meter.count("exploration", sum(1.0 - d.greedy_probability for d in decisions if d.greedy_probability))
         meter.count("outcomes", len(closed))
+        count_lost((each.outcome for each in closed), meter)
         for outcome in (each.outcome for each in closed):
             propensity = outcome.recommendation.slate[0].propensity
             if propensity is not None and outcome.recommendation.strategy != LOGGED:

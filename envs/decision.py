@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stream.events import Impression, Knew, Recommendation, Slot
+from stream.events import Exploring, Impression, Knew, Recommendation, Slot
 from stream.identity import decision_id
 
 LOGGED = "logged"  # the strategy of what another policy decided
@@ -23,6 +23,7 @@ class Decision:
         seed: the seed that the slate was drawn with.
         slot_probabilities: of every candidate for each slot after the first, given the slots above; None where they are
             in proportion to `probabilities` among what is left.
+        exploring: how far it explored; None where unknown.
     """
 
     slate: tuple[int, ...]
@@ -34,6 +35,7 @@ class Decision:
     policy_version: str
     seed: int
     slot_probabilities: tuple[tuple[float, ...], ...] | None = None
+    exploring: Exploring | None = None
 
 
 def recommendation(
@@ -67,6 +69,7 @@ def recommendation(
         policy_version=decision.policy_version,
         encoder_version=encoder_version,
         seed=decision.seed,
+        exploring=decision.exploring,
     )
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from envs.alike import alike_above
 from envs.errors import FeatureError
+from envs.exploring import UNTOLD, exploring_of
 from envs.keys import keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
 from envs.protocols import Encoder, Floats, Known
@@ -148,6 +150,7 @@ class Featurizer:
             slot_R=slot_R,
             alike_R=alike_above(candidate_RD[:, : layout.interest], slot_R),
             weight_R=np.ones(len(slots), np.float32),
+            exploring_R3=_exploring(slots),
         )
 
     @property
@@ -216,6 +219,11 @@ def _shown(outcome: Outcome, index: int) -> Candidate:
         if candidate.item_id == item_id:
             return candidate
     raise FeatureError(f"outcome slate item must be a candidate of its impression; got {item_id!r}")
+
+
+def _exploring(slots: Sequence[tuple[Outcome, int]]) -> NDArray[np.float64]:
+    told = [exploring_of(outcome) if index == 0 else UNTOLD for outcome, index in slots]
+    return np.array(told, dtype=np.float64).reshape(len(slots), 3)
 
 
 def _numeric_dim(fixed: int | None, parts: Sequence[Context | Candidate]) -> int:

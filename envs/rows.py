@@ -1,6 +1,6 @@
 """Training rows in columns: R resolved slots with what was seen and what came of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Rows:
         slot_R: the slot that each item was shown in, 0 the first.
         alike_R: how much each item resembles those above it in its slate, the largest cosine; 0 in the first slot.
         weight_R: how many rows each counts for; with the mean of their rewards one can stand for many.
+        exploring_R3: level of exploring, its expected cost, and lost reward, see `envs.exploring`; NaN where untold.
 
     Raises:
         FeatureError: the columns differ in length.
@@ -40,8 +41,11 @@ class Rows:
     slot_R: NDArray[np.int64]
     alike_R: Floats
     weight_R: Floats
+    exploring_R3: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
     def __post_init__(self) -> None:
+        if not len(self.exploring_R3):
+            object.__setattr__(self, "exploring_R3", np.full((len(self.reward_R), 3), np.nan))
         lengths = {name: len(column) for name, column in self.columns().items()}
         if len(set(lengths.values())) != 1:
             raise FeatureError(f"rows must have columns of equal length; got {lengths}")
@@ -51,7 +55,7 @@ class Rows:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns by name, as a learner's batch wants them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __getitem__(self, rows: slice) -> "Rows":
         return Rows(**{name: column[rows] for name, column in self.columns().items()})

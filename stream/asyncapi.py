@@ -37,6 +37,7 @@ _RULES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "Click": {"impression_id": _ID, "user_id": _ID, "item_id": _ID, "kind": _ID, "ts_ms": _TIME, "click_id": _NAME},
     "Slot": {"item_id": _ID, "propensity": _PROPENSITY},
+    "Exploring": {"greedy": {"minimum": 0}},
     "Recommendation": {
         "decision_id": _ID,
         "impression_id": _ID,

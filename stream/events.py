@@ -161,6 +161,25 @@ class Knew(Event, frozen=True, kw_only=True):
     interest: bytes | None = None
 
 
+class Exploring(Event, frozen=True, kw_only=True):
+    """How far a decision explored, so that its outcome can tell what that cost.
+
+    Attributes:
+        level: of exploring; what it means is the strategy's affair, more explores more.
+        cost: reward that the first slot is expected to bring less than `greedy` would.
+        greedy: index of the candidate with the highest expected reward.
+    """
+
+    level: float
+    cost: float
+    greedy: int
+
+    def __post_init__(self) -> None:
+        require_finite("exploring.level", (self.level, self.cost))
+        if self.greedy < 0:
+            raise EventError(f"exploring.greedy must be an index of a candidate; got {self.greedy}")
+
+
 class Experiment(Event, frozen=True, kw_only=True):
     """The experiment and the arm of it that a decision belonged to."""
 
@@ -192,6 +211,7 @@ class Recommendation(Event, frozen=True, kw_only=True):
     encoder_version: str = ""
     seed: int = 0
     experiment: Experiment | None = None
+    exploring: Exploring | None = None
 
     def __post_init__(self) -> None:
         for name in ("decision_id", "impression_id", "user_id"):

@@ -291,7 +291,7 @@ class BanditAlgorithm(Algorithm):
         for name, learned in _COUNTED.items():
             if self.learner_metrics[learned]:
                 self._tallies[_LEARNER].count(name, int(self.learner_metrics[learned]))
-        for name, value in self.learning.calibration.measures().items():
+        for name, value in {**self.learning.calibration.measures(), **self.learning.policy.level.measures()}.items():
             self._tallies[_LEARNER].level(name, value)
         if self.learner_metrics["changed"]:
             _log.warning("readers changed: most of what %d rows taught is forgotten", self.learner_metrics["rows"])

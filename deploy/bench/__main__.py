@@ -4,7 +4,8 @@
 loop loses or gains against the same policy in process, `python -m deploy.bench delay` what late clicks cost,
 `python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench apprentice`
 how well it starts after somebody else's log, `python -m deploy.bench estimators` how far off-policy estimates are from
-the truth, `python -m deploy.bench slates` what slates earn that know of positions and of items that resemble each other.
+the truth, `python -m deploy.bench slates` what slates earn that know of positions and of items that resemble each other,
+`python -m deploy.bench explore` what the learned level of exploring gains or loses against fixed ones.
 """
 
 import os
@@ -185,6 +186,41 @@ def apprentice(  # noqa: PLR0913 - one parameter for each option
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(text, "utf-8")
     (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    _say(text)
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def explore(
+    *,
+    worlds: Annotated[str | None, typer.Option("--worlds", metavar="A,B", help="Worlds; all where not given.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="N,N", help="Seeds; the six of the report where not given.")
+    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=512, help="Rounds of a run.")] = 10_000,
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Public data.")] = Path("../shared/data"),
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes of one thread each.")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-explore"),
+) -> None:
+    """Play all worlds with the learned level of exploring and with fixed ones; write report.md and exploration.png.
+
+    What an earlier call has stored in the folder is not played again, whatever has changed since.
+    """
+    one_thread_each()
+    from deploy.bench.exploring import PICTURE_ROUNDS, SEEDS, run_level, runs  # noqa: PLC0415
+    from deploy.bench.exploring_picture import draw_levels, watch  # noqa: PLC0415
+    from deploy.bench.exploring_report import json_lines, markdown  # noqa: PLC0415
+    from deploy.bench.running import Place, run_all  # noqa: PLC0415
+    from deploy.bench.world_numeric import drift, returning_users  # noqa: PLC0415
+
+    tasks = runs(worlds, seeds, rounds)
+    found = run_all(tasks, Place(data, out), jobs=jobs, fresh=False, say=_say, run=run_level)
+    text, lines = markdown(found), json_lines(found)
+    (out / "report.md").write_text(text, "utf-8")
+    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    shown = (returning_users(SEEDS[0]), drift(SEEDS[0]))
+    draw_levels([watch(world, SEEDS[0], PICTURE_ROUNDS) for world in shown], out / "exploration.png")
     _say(text)
     for line in lines:
         typer.echo(line)

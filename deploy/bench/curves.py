@@ -18,7 +18,7 @@ _ACROSS = 3
 _WIDTH, _HEIGHT = 5.2, 3.1  # inches of a panel
 _NAME_GAP = 0.15  # inches between names
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
     "axes.titlelocation": "left",
@@ -42,7 +42,7 @@ def draw_curves(results: Sequence[Result], path: Path) -> None:
     worlds = list(dict.fromkeys(each.world for each in results))
     players = list(dict.fromkeys(each.player for each in results))
     down = -(-len(worlds) // _ACROSS)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH * _ACROSS, _HEIGHT * down), layout="constrained")
         for place, world in enumerate(worlds, start=1):
             axes = figure.add_subplot(down, _ACROSS, place)

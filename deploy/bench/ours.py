@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from agent.decide import exploring
 from agent.delay import Delays, OpenRows
 from agent.draw import split
-from agent.explore import probabilities
+from agent.explore import probabilities, sigmoid
 from agent.interests import InterestStore
 from agent.learning import Learning
 from agent.policy import Policy
 from agent.settings import AgentSettings
 from deploy.bench.rounds import Features, Floats, Ints, Learned, Open, Seen, World
+from envs.exploring import lost_reward
 from envs.features import Layout
 from envs.observation import Observation, user_vector
 from envs.rows import Rows
@@ -25,6 +27,8 @@ class DefaultPolicy:
     Attributes:
         settings: of the agent.
         interests: what is known of users, where they return.
+        known_RU: what was known of the users of rounds that did not close yet.
+        told_R4: level, expected cost, weight and score of the same rounds, see `envs.exploring`.
 
     Args:
         world: what is played.
@@ -40,16 +44,24 @@ class DefaultPolicy:
         self._learning: Learning | None = None
         self._layout = Layout(world.text, 0, 0)
         self.interests = InterestStore(self.settings.interests)
-        self._known_RU = np.zeros((0, 0), np.float32)  # what was known of the users of rounds that did not close yet
+        self.known_RU = np.zeros((0, 0), np.float32)
+        self.told_R4 = np.zeros((0, 4))
 
     def decide(self, seen: Seen) -> tuple[Ints, Floats]:
         """The action of each round, and the probability with which it was chosen."""
         policy = self._ready(seen).policy
         belief = policy.believe(self._observe(seen))
-        shares_BK = np.stack(split(probabilities(policy.explore, belief), belief.counts_B))
+        shares_N = probabilities(policy.explore, belief)
+        shares_BK = np.stack(split(shares_N, belief.counts_B))
         draw_B1 = self._random.random((len(shares_BK), 1))
         action_B = np.minimum((shares_BK.cumsum(axis=1) <= draw_B1).sum(axis=1), shares_BK.shape[1] - 1)
-        return action_B, shares_BK[np.arange(len(action_B)), action_B]
+        propensity_B = shares_BK[np.arange(len(action_B)), action_B]
+        told_BX = [(each.level, each.cost, each.greedy) for each in exploring(belief, shares_N)]
+        level_B, cost_B, greedy_B = np.array(told_BX).T
+        score_B = sigmoid(belief.logit_N[belief.starts_B + action_B])
+        told_B4 = np.stack([level_B, cost_B, (greedy_B == action_B) / propensity_B, score_B], axis=1)
+        self.told_R4 = np.concatenate([self.told_R4, told_B4])
+        return action_B, propensity_B
 
     def learn(self, closed: Learned, still_open: Open | None) -> None:
         """Takes in what closed, and lets decisions read what is open."""
@@ -60,11 +72,17 @@ class DefaultPolicy:
             delays = Delays(closed.delay_R.astype(np.float64), np.full(len(closed.action_R), window))
             self._learning.learn(self._rows(closed), delays)
             self._remember(closed)
-            self._known_RU = self._known_RU[len(closed.action_R) :]
+            self.known_RU = self.known_RU[len(closed.action_R) :]
+            self.told_R4 = self.told_R4[len(closed.action_R) :]
         if still_open is not None and len(still_open.action_R):
             age_R = still_open.age_R.astype(np.float64)
             rows = self._rows(still_open)
             self._learning.provide(OpenRows(rows, age_R, np.ones(len(rows)), window_ms=still_open.window))
+
+    @property
+    def changes_noticed(self) -> int:
+        """Changes that were taken for real so far."""
+        return int(self._learning.policy.change.count) if self._learning is not None else 0
 
     def _ready(self, seen: Seen) -> Learning:
         if self._learning is None:
@@ -94,14 +112,16 @@ class DefaultPolicy:
             about_E = seen.context_BC[index, : layout.text]
             knew = self.interests.read(str(user), (seen.start + index) * _ROUND_MS, about_E)
             known_BU[index] = user_vector(knew, layout.interest)
-        self._known_RU = np.concatenate([self._known_RU, known_BU]) if len(self._known_RU) else known_BU
+        self.known_RU = np.concatenate([self.known_RU, known_BU]) if len(self.known_RU) else known_BU
         return known_BU
 
     def _rows(self, rounds: Learned | Open) -> Rows:
         shown = (np.arange(len(rounds.action_R)), rounds.action_R)
+        level_R, cost_R, weight_R, score_R = self.told_R4[: len(rounds.action_R)].T
+        lost_R = lost_reward(cost_R, weight_R, rounds.reward_R - score_R)
         return Rows(
             context_RC=rounds.context_RC,
-            user_RU=self._known_RU[: len(rounds.action_R)],
+            user_RU=self.known_RU[: len(rounds.action_R)],
             candidate_RD=rounds.candidate_RKD[shown],
             item_R=rounds.item_RK[shown],
             user_R=rounds.user_R,
@@ -110,6 +130,7 @@ class DefaultPolicy:
             slot_R=np.zeros(len(rounds.action_R), np.int64),
             alike_R=np.zeros(len(rounds.action_R), np.float32),
             weight_R=np.ones(len(rounds.action_R), np.float32),
+            exploring_R3=np.stack([level_R, cost_R, lost_R], axis=1),
         )
 
     def _remember(self, closed: Learned) -> None:

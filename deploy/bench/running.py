@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.bench.blas import one_thread_each
 from deploy.bench.errors import BenchError
 from deploy.bench.harness import play
-from deploy.bench.players import known_players
+from deploy.bench.players import Entry, known_players
 from deploy.bench.results import Result, Store, Task, result_of
 from deploy.bench.world_reading import Vectors
 from deploy.bench.worlds import BenchWorld, Library, build
@@ -38,8 +38,12 @@ class Place:
 
 def run_task(task: Task, place: Place) -> Result | None:
     """Plays one run; None where the player cannot play the world."""
+    return run_entry(known_players()[task.player], task, place)
+
+
+def run_entry(entry: Entry, task: Task, place: Place) -> Result | None:
+    """Plays one run of a player that need not be among the known ones."""
     world = open_world(task, place)
-    entry = known_players()[task.player]
     player = entry.make(world, task.seed)
     if player is None:
         return None

@@ -36,6 +36,7 @@ def beliefs(draw):
         samples_MN=each(logits, M * total).reshape(M, total),
         item_rows_N=each(st.one_of(st.just(0.0), st.floats(0, 1e6))),
         item_reward_N=each(st.floats(0, 1)),
+        level_B=draw(st.one_of(st.none(), st.just(each(st.floats(0, 1), len(counts))))),
     )
 
 
@@ -65,6 +66,7 @@ def parts(belief):
     samples = np.split(belief.samples_MN, stops, axis=1)
     for place, count in enumerate(belief.counts_B):
         mine = {name: column[place] for name, column in columns.items()}
+        mine["level_B"] = None if belief.level_B is None else belief.level_B[place : place + 1]
         yield dataclasses.replace(belief, counts_B=np.array([count]), samples_MN=samples[place], **mine)
 
 
@@ -99,6 +101,7 @@ def test_what_a_strategy_does_not_need_it_does_not_read(settings, belief):
 @LAW
 @given(explorers(("inverse_gap_weighting",), evaluable=0.0), beliefs())
 def test_inverse_gap_weighting_gives_most_to_the_one_it_may_hope_most_of_and_more_to_a_smaller_gap(settings, belief):
+    belief = dataclasses.replace(belief, level_B=None)
     hopes = split(sigmoid(belief.logit_N + belief.sd_N), belief.counts_B)
     for shares_K, hope_K in zip(split(probabilities(settings, belief), belief.counts_B), hopes, strict=True):
         assert shares_K[np.argmax(hope_K)] >= shares_K.max() - 1e-12

@@ -67,3 +67,20 @@ def test_a_decision_does_not_depend_on_the_batch_it_is_in():
     alone = decided(impressions=IMPRESSIONS[2:], belief=Belief(BELIEF.logit_N[4:], BELIEF.sd_N[4:], np.array([5]), 10))
     assert alone[0].slate == decided()[2].slate
     np.testing.assert_allclose(alone[0].probabilities, decided()[2].probabilities, rtol=1e-12)
+
+
+def test_each_decision_tells_what_its_exploring_is_expected_to_cost():
+    one, two, three = decided()
+    # logits -2, -1.5 and -1: what the best brings less what the distribution does
+    mean_K = sigmoid(BELIEF.logit_N[:3])
+    assert one.exploring.cost == pytest.approx(mean_K[2] - mean_K @ one.probabilities, rel=1e-4)
+    assert (one.exploring.greedy, two.exploring.greedy, three.exploring.greedy) == (2, 0, 4)
+    assert (two.exploring.cost, two.exploring.level) == (0.0, 1.0)
+
+
+def test_levels_are_told_with_five_digits():
+    (one,) = decided(
+        impressions=IMPRESSIONS[:1],
+        belief=Belief(np.zeros(3), np.ones(3), np.array([3]), 10, level_B=np.array([1 / 3])),
+    )
+    assert one.exploring.level == 0.33333

@@ -167,3 +167,15 @@ def test_the_greedy_candidate_is_the_first_of_the_best_means():
     two = Belief(np.array([1.0, 3.0, 3.0, -2.0, -2.0]), np.zeros(5), np.array([3, 2]), rows=1)
     assert two.greedy_B.tolist() == [1, 3]
     assert two.starts_B.tolist() == [0, 3]
+
+
+def test_only_the_level_follows_what_could_be():
+    # by the mean the first is best, by mean and deviation the second; gaps weigh so much that each takes all of it
+    told = belief([0.0, -0.5], [0.0, 2.0], rows=1_000_000, level_B=np.array([0.25]))
+    assert shares("inverse_gap_weighting", told, floor=1e-9) == pytest.approx([0.75, 0.25], abs=1e-4)
+
+
+def test_a_level_of_one_is_what_it_is_without_a_level():
+    fields = {"logits": [0.0, -0.5, -1.0], "sds": [0.1, 0.7, 0.2], "rows": 100}
+    with_level = shares("inverse_gap_weighting", belief(**fields, level_B=np.ones(1)))
+    np.testing.assert_allclose(with_level, shares("inverse_gap_weighting", belief(**fields)))
