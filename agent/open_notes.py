@@ -94,4 +94,5 @@ def rows_shown(observation: Observation, decisions: Sequence[Decision]) -> Rows:
         propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
         slot_R=np.arange(len(shown_R)) - np.repeat(np.cumsum(slots_B) - slots_B, slots_B),
         weight_R=np.ones(len(shown_R), np.float32),
+        group_R=observation.group_B[decision_R],
     )

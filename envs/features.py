@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from envs.errors import FeatureError
-from envs.keys import keys_of
+from envs.keys import groups_of, keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
 from envs.protocols import Encoder, Floats, Interests
 from envs.rows import Rows
@@ -119,6 +119,7 @@ class Featurizer:
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
             item_N=keys_of(c.item_id for impression in impressions for c in impression.candidates),
             user_B=keys_of(user for _, user in users),
+            group_B=groups_of([impression.context for impression in impressions]),
             knew=knew,
         )
 
@@ -143,6 +144,7 @@ class Featurizer:
             propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
             slot_R=np.array([index for _, index in slots], dtype=np.int64),
             weight_R=np.ones(len(slots), np.float32),
+            group_R=groups_of([outcome.impression.context for outcome, _ in slots]),
         )
 
     @property

@@ -24,6 +24,7 @@ class Rows:
         propensity_R: propensities of the shown items; NaN where unknown.
         slot_R: the slot that each item was shown in, 0 the first.
         weight_R: how many rows each counts for; with the mean of their rewards one can stand for many.
+        group_R: key of what each row's context shares with others, see `envs.keys`; 0 where it shares nothing.
 
     Raises:
         FeatureError: the columns differ in length.
@@ -38,6 +39,7 @@ class Rows:
     propensity_R: NDArray[np.float64]
     slot_R: NDArray[np.int64]
     weight_R: Floats
+    group_R: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns().items()}

@@ -53,6 +53,7 @@ def uninformed() -> Rows:
         propensity_R=np.full(512, 0.05),
         slot_R=np.zeros(512, np.int64),
         weight_R=np.ones(512, np.float32),
+        group_R=np.zeros(512, np.int64),
     )
 
 

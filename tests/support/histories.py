@@ -57,7 +57,8 @@ def resolved(*places):
     one_R1 = np.zeros((len(offset_R), 1), np.float32)
     reward_R = np.zeros(len(offset_R), np.float32)
     key_R = np.zeros(len(offset_R), np.int64)
-    rows = Rows(one_R1, one_R1, one_R1, key_R, key_R, reward_R, np.full(len(offset_R), 0.5), key_R, one_R1[:, 0])
+    half_R = np.full(len(offset_R), 0.5)
+    rows = Rows(one_R1, one_R1, one_R1, key_R, key_R, reward_R, half_R, key_R, one_R1[:, 0], key_R)
     return Resolved(rows, partition_R, offset_R)
 
 

@@ -23,4 +23,5 @@ def rows(seed, count, reward=None):
         propensity_R=np.full(count, 0.25),
         slot_R=np.zeros(count, np.int64),
         weight_R=np.ones(count, np.float32),
+        group_R=np.arange(count) % 10,
     )

@@ -37,6 +37,7 @@ def rows(seed, count=100):
         propensity_R=np.where(random.random(count) < 0.1, np.nan, 0.5),
         slot_R=np.zeros(count, np.int64),
         weight_R=np.ones(count, np.float32),
+        group_R=np.arange(count) % 10,
     )
 
 
