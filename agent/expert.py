@@ -219,13 +219,14 @@ class BayesianLogistic(nn.Module):
         features_Rd, adding = (read if _light(targets) else wide).features(), added_here
         arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
         precision, eta = self.precision + returned_dd, self.eta + returned_d
+        farthest = torch.inf if _light(targets) else _FARTHEST
         at_d, effect_R, known_R, levels = theta_d, arrows.mean_M(theta_d)[arrows.row_R], targets.offset_R, None
         before_R = _times(features_Rd, at_d) + effect_R + known_R
         for step in range(steps):
             if step + 1 == steps and steps > 1:
                 features_Rd, adding = wide.features(), self.adding
             there_R = _times(features_Rd, at_d) + effect_R + known_R
-            other_R = before_R = there_R.clamp(before_R - _FARTHEST, before_R + _FARTHEST)
+            other_R = before_R = there_R.clamp(before_R - farthest, before_R + farthest)
             if shared is not None:
                 gained_R = effect_R - arrows.mean_M(at_d)[arrows.row_R]
                 at = At(other_R, other_R - there_R, gained_R)
