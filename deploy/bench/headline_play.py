@@ -92,5 +92,6 @@ def play(
         expected_S3 = expected_S3 + drawn.expected_S3
         if start + count in sizes:
             emptied_S = queues.emptied_S.astype(float)
-            found[start + count] = Earned(np.array(slates), clicks_S, *expected_S3.T, emptied_S)
+            rated_S, uniform_S, best_S = expected_S3.T
+            found[start + count] = Earned(np.array(slates), clicks_S, rated_S, uniform_S, best_S, emptied_S)
     return found

@@ -11,7 +11,7 @@ from agent.policy import Policy
 from agent.settings import AgentSettings, ExploreSettings
 from deploy.bench.headline_queues import Drawn, Queues
 from deploy.bench.headline_tests import Headlines
-from deploy.bench.rounds import Floats, Ints
+from deploy.bench.rounds import Features, Floats, Ints
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
 from envs.rows import Rows
@@ -105,13 +105,13 @@ class PolicyPlayer:
             group_R=test_R + 1,
         )
 
-    def _contexts(self, test_B: Ints) -> Floats:
+    def _contexts(self, test_B: Ints) -> Features:
         return self._tests.lede_TE[test_B][:, : self._layout.context_total]
 
-    def _users(self, count: int) -> Floats:
+    def _users(self, count: int) -> Features:
         return np.zeros((count, self._layout.interest + USER_SCALARS), np.float32)
 
-    def _candidates(self, arm_N: Ints) -> Floats:
+    def _candidates(self, arm_N: Ints) -> Features:
         return self._tests.text_AE[arm_N] if self._layout.text else np.ones((len(arm_N), 1), np.float32)
 
 
@@ -137,7 +137,8 @@ class BetaThompson:
         rate_MA = self._random.beta(ones, others, (self._DRAWS, len(ones)))
         rate_MA = np.where(queues.open_A, rate_MA, -1.0)
         best_MS = np.maximum.reduceat(rate_MA, queues.starts_S, axis=1)
-        return ((rate_MA == best_MS[:, queues.slate_A]) & queues.open_A).mean(axis=0)
+        shares_A: Floats = ((rate_MA == best_MS[:, queues.slate_A]) & queues.open_A).mean(axis=0)
+        return shares_A
 
     def learn(self, queues: Queues, drawn: Drawn) -> None:  # noqa: ARG002
         """See `HeadlinePlayer`."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deploy.bench.headline_tests import Headlines
 from deploy.bench.rounds import Floats, Ints
@@ -53,10 +54,11 @@ class Queues:
         self._clicks_A = tests.clicks_A[self.arm_A].copy()
 
     @property
-    def open_A(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def open_A(self) -> NDArray[np.bool_]:
         """Whether each arm can be shown: it has outcomes left, and so has another arm of its slate."""
         full_A = self._left_A > 0
-        return full_A & (np.add.reduceat(full_A.astype(np.int64), self.starts_S) > 1)[self.slate_A]
+        open_A: NDArray[np.bool_] = full_A & (np.add.reduceat(full_A.astype(np.int64), self.starts_S) > 1)[self.slate_A]
+        return open_A
 
     def draw(self, shares_A: Floats, count: int, random: np.random.Generator) -> Drawn:
         """Shows `count` impressions of each slate that is open, by shares that are 0 for arms that are not."""

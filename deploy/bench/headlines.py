@@ -80,7 +80,8 @@ def cross_validate(
     for fold, held in enumerate(_held_out(tests, plan)):
         known_A = np.flatnonzero(tests.folds(plan.folds, plan.seed)[tests.test_A] != fold)
         rate = float(tests.clicks_A[known_A].sum() / tests.shown_A[known_A].sum())
-        parts = np.array_split(held, max(1, round(len(held) / _AT_ONCE)))
+        count = max(1, round(len(held) / _AT_ONCE))
+        parts = [part.tolist() for part in np.array_split(np.array(held), count)]
         for form in players:
             taught = form.player(tests)
             taught.history(known_A)
