@@ -1,10 +1,11 @@
 """One Bayesian logistic expert on crossed features with an effect for every item, learned in closed form.
 
 The features of a candidate are phi = [a x b, s]: context side a_I (leading 1) times item side b_J (leading 1), then
-similarities s_S; d = I * J + S. Its logit is phi . theta + u, with u the effect of its item beyond its features. The
-posterior over theta and all effects is one Gaussian. Its precision is an arrowhead: a block of theta, a diagonal of the
-effects, and for each item its coupling C with theta. Held are the marginal precision and natural mean of theta, and for
-each touched item what its arrow needs; so neither a decision nor an update costs more where there are more items.
+similarities and further parts of the item s_S; d = I * J + S. Its logit is phi . theta + u, with u the effect of its
+item beyond its features. The posterior over theta and all effects is one Gaussian. Its precision is an arrowhead: a
+block of theta, a diagonal of the effects, and for each item its coupling C with theta. Held are the marginal precision
+and natural mean of theta, and for each touched item what its arrow needs; so neither a decision nor an update costs
+more where there are more items.
 
 What is settled moves in `learn` alone. `provide` adds provisional evidence to what `score` reads; the next `provide`,
 `settle` or `learn` takes it away again.
@@ -17,19 +18,26 @@ import torch
 from torch import Tensor, nn
 
 from agent.item_effects import Arrows, ItemEffects
+from agent.levels import At, Levels, SharedLevels
 from agent.regressors import Regressors
-from agent.row_sums import Adding, WeightedRows, added_here
+from agent.row_sums import LEAST_CURVATURE, Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
 
-_LEAST_CURVATURE = 1e-3
+_LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
+_STEPS, _HEAVY_STEPS = 2, 5
+_FARTHEST = 1.0  # that a step moves the logits at which rows are linearised: Newton's method leaps where p is small
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Which features are in use: booleans of the context side [I] and the item side [J], the leading 1 included."""
+    """Which features are in use: booleans of the context side [I] and the item side [J], the leading 1 included.
+
+    `further_F` are the further components of the item, which are not crossed.
+    """
 
     context_I: Tensor
     item_J: Tensor
+    further_F: Tensor | None = None
 
 
 class Targets(NamedTuple):
@@ -56,7 +64,8 @@ class BayesianLogistic(nn.Module):
         settings: prior standard deviations, memory and bounds.
         context_width: I.
         item_width: J.
-        similarities: S.
+        similarities: S, the last `further` of them further components of the item.
+        further: F.
 
     References:
         Laplace approximation of Bayesian logistic regression: Bishop (2006), Pattern recognition and machine
@@ -74,10 +83,12 @@ class BayesianLogistic(nn.Module):
     prior_eta: Tensor
     clock: Tensor
 
-    def __init__(self, settings: ExpertSettings, context_width: int, item_width: int, similarities: int) -> None:
+    def __init__(
+        self, settings: ExpertSettings, context_width: int, item_width: int, similarities: int, further: int = 0
+    ) -> None:
         super().__init__()
         self._settings = settings
-        self._I, self._J, self._S = context_width, item_width, similarities
+        self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
         self.adding: Adding = added_here
         self.width = d = context_width * item_width + similarities
@@ -98,6 +109,7 @@ class BayesianLogistic(nn.Module):
             base_rate: mean reward, in (0, 1).
         """
         sd, crossed = self._settings, self._I * self._J
+        cosines = slice(crossed, self.width - self._F)
         used_IJ = torch.outer(sides.context_I.double(), sides.item_J.double())
         precision_IJ = torch.empty_like(used_IJ)
         groups = [
@@ -109,10 +121,12 @@ class BayesianLogistic(nn.Module):
         for rows, columns, deviation in groups:
             precision_IJ[rows, columns] = used_IJ[rows, columns].sum().clamp_min(1.0) / deviation**2
         self.prior_precision[:crossed] = precision_IJ.flatten()
-        self.prior_precision[crossed:] = max(self._S, 1) / sd.sd_similarity**2
+        used = float(sides.further_F.sum()) if sides.further_F is not None else float(self._F)
+        self.prior_precision[cosines] = max(cosines.stop - crossed, 1) / sd.sd_similarity**2
+        self.prior_precision[cosines.stop :] = max(used, 1.0) / sd.sd_text_further**2
         self.prior_eta.zero_()
         self.prior_eta[0] = self.prior_precision[0] * torch.logit(torch.tensor(base_rate, dtype=torch.float64))
-        self.prior_eta[crossed:] = self.prior_precision[crossed:] * sd.mean_similarity
+        self.prior_eta[cosines] = self.prior_precision[cosines] * sd.mean_similarity
         self.precision.copy_(torch.diag(self.prior_precision))
         self.eta.copy_(self.prior_eta)
         self.clock.zero_()
@@ -150,15 +164,25 @@ class BayesianLogistic(nn.Module):
         drawn_MN: Tensor = logit_N + shared_Md @ (features_Nd - effect.slope_Nd).T + own_MN
         return drawn_MN
 
-    def learn(self, read: Regressors, targets: Targets) -> None:
-        """Takes in R resolved rows: forgets a little towards the prior, then two Newton steps."""
+    def learn(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> Levels | None:
+        """Takes in R resolved rows: forgets a little towards the prior, then two Newton steps.
+
+        Args:
+            read: the rows.
+            targets: what came of them.
+            shared: the levels of their contexts, where they have some.
+
+        Returns:
+            What the levels learned.
+        """
         self.settle()
         self.forget(0.5 ** (len(read.item_N) / self._settings.memory_rows))
-        evidence = self._step(read, targets, steps=2)
+        evidence = self._step(read, targets, _STEPS if _light(targets) else _HEAVY_STEPS, shared)
         self.precision.copy_(evidence.precision)
         self.eta.copy_(evidence.eta)
         self.items.commit(evidence.arrows, self.clock)
         self._settle()
+        return evidence.levels
 
     def forget(self, keep: float) -> None:
         """Multiplies all evidence by `keep`: as if log2(1 / keep) half-lives of rows had passed."""
@@ -166,10 +190,10 @@ class BayesianLogistic(nn.Module):
         self.eta.mul_(keep).add_((1.0 - keep) * self.prior_eta)
         self.clock.add_(self._settings.memory_rows * -torch.log2(torch.tensor(keep, dtype=torch.float64)))
 
-    def provide(self, read: Regressors, targets: Targets) -> None:
+    def provide(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> None:
         """Lets `score` read the posterior as if weighted rows had been learned too; what is settled stays as it is."""
         self.settle()
-        evidence = self._step(read, targets, steps=1)
+        evidence = self._step(read, targets, 1, shared)
         self.items.overlay(evidence.arrows, self.clock)
         self._read(evidence.precision, evidence.eta)
         self._provisional = True
@@ -180,34 +204,48 @@ class BayesianLogistic(nn.Module):
             self.items.uncover()
             self._settle()
 
-    def _step(self, read: Regressors, targets: Targets, steps: int) -> "_Evidence":
+    def _step(self, read: Regressors, targets: Targets, steps: int, shared: SharedLevels | None) -> "_Evidence":
         """The marginal of theta and the arrows of the rows' items with the rows' evidence added.
 
         Args:
             read: R rows.
             targets: of the rows.
             steps: 1 linearises the rows where the posterior stands, in single precision, which is enough for what is
-                gone at the next update and for a place to linearise at; 2 does so once more where that leads, in
-                double precision.
+                gone at the next update and for a place to linearise at; more do so again where that leads, in the
+                end in double precision.
+            shared: the levels of the rows' contexts; they take first what the rows have in common.
         """
         wide, theta_d = read.double(), self.mean.double()
-        features_Rd, adding = read.features(), added_here
+        features_Rd, adding = (read if _light(targets) else wide).features(), added_here
         arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
         precision, eta = self.precision + returned_dd, self.eta + returned_d
-        logit_R = _times(features_Rd, theta_d) + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
+        farthest = torch.inf if _light(targets) else _FARTHEST
+        at_d, effect_R, known_R, levels = theta_d, arrows.mean_M(theta_d)[arrows.row_R], targets.offset_R, None
+        before_R = _times(features_Rd, at_d) + effect_R + known_R
         for step in range(steps):
-            if step == 1:
+            if step + 1 == steps and steps > 1:
                 features_Rd, adding = wide.features(), self.adding
+            there_R = _times(features_Rd, at_d) + effect_R + known_R
+            other_R = before_R = there_R.clamp(before_R - farthest, before_R + farthest)
+            if shared is not None:
+                gained_R = effect_R - arrows.mean_M(at_d)[arrows.row_R]
+                at = At(other_R, other_R - there_R, gained_R)
+                levels = shared.found(at, targets.reward_R, targets.weight_R, arrows.of_rows())
+                targets = targets._replace(offset_R=known_R + levels.mean_R)
+            logit_R = other_R if levels is None else other_R + levels.at_R
             curvature_R, pull_R = _linearised(logit_R, targets)
             own_R = pull_R - curvature_R * arrows.held_R(theta_d)
             sums_of_rows = adding(WeightedRows(read, features_Rd, curvature_R, own_R))
             added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
             taken_dd, taken_d = added.contribution(features_Rd.dtype)
             sums = sums_of_rows()
-            found = _Evidence(precision + sums.precision - taken_dd, eta + sums.eta - taken_d, added)
+            found = _Evidence(precision + sums.precision - taken_dd, eta + sums.eta - taken_d, added, levels)
+            if levels is not None:
+                apart_Rd = features_Rd - added.slope_Md().to(features_Rd.dtype)[added.row_R]
+                found = found.without(levels.taken(apart_Rd, at_d))
             if step + 1 < steps:
-                newton_d = _solve(found.precision, found.eta)
-                logit_R = _times(features_Rd, newton_d) + added.mean_M(newton_d)[added.row_R] + targets.offset_R
+                at_d = _solve(found.precision, found.eta)
+                effect_R = added.mean_M(at_d)[added.row_R]
         return self._with_loose(found, arrows, wide, targets) if arrows.loose_M.any() else found
 
     def _with_loose(self, found: "_Evidence", arrows: Arrows, read: Regressors, targets: Targets) -> "_Evidence":
@@ -236,17 +274,26 @@ class BayesianLogistic(nn.Module):
 
 
 class _Evidence(NamedTuple):
-    """Marginal precision and natural mean of theta, and the arrows that go with them."""
+    """Marginal precision and natural mean of theta, and the arrows and levels that go with them."""
 
     precision: Tensor
     eta: Tensor
     arrows: Arrows
+    levels: Levels | None
+
+    def without(self, taken: tuple[Tensor, Tensor] | None) -> "_Evidence":
+        """The same without what marginalising the levels takes."""
+        return self if taken is None else self._replace(precision=self.precision - taken[0], eta=self.eta - taken[1])
+
+
+def _light(targets: Targets) -> bool:
+    return bool((targets.weight_R <= _LIGHT).all())
 
 
 def _linearised(logit_R: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
     """How much each row adds to precision and to natural mean, a unit of its features."""
     p_R = torch.sigmoid(logit_R)
-    curvature_R = (p_R * (1.0 - p_R)).clamp_min(_LEAST_CURVATURE)
+    curvature_R = (p_R * (1.0 - p_R)).clamp_min(LEAST_CURVATURE)
     pull_R = targets.reward_R - p_R + curvature_R * (logit_R - targets.offset_R)
     return targets.weight_R * curvature_R, targets.weight_R * pull_R
 

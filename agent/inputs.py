@@ -14,7 +14,7 @@ from envs.rows import Rows
 class Inputs(NamedTuple):
     """What the policy reads, as tensors: B decisions, N candidates, `segment_N` tells whose candidate each is.
 
-    `item_N` and `user_N` are the keys of each candidate's item and user.
+    `item_N`, `user_N` and `group_N` are the keys of each candidate's item, user, and group of contexts.
     """
 
     context_BC: Tensor
@@ -23,6 +23,7 @@ class Inputs(NamedTuple):
     segment_N: Tensor
     item_N: Tensor
     user_N: Tensor
+    group_N: Tensor
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:
@@ -43,6 +44,7 @@ def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:
         segment_R,
         columns["item_R"],
         columns["user_R"],
+        columns["group_R"],
     )
 
 
@@ -56,4 +58,5 @@ def inputs_of_observation(observation: Observation) -> Inputs:
         torch.from_numpy(segment_N),
         torch.from_numpy(observation.item_N),
         torch.from_numpy(observation.user_B[segment_N]),
+        torch.from_numpy(observation.group_B[segment_N]),
     )

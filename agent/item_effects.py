@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from agent.levels import ItemsOfRows
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
 from agent.table import Table
@@ -60,6 +61,14 @@ class Arrows:
     def coupling_Md(self) -> Tensor:
         """C."""
         return coupling(self.context_MI, self.item_MJ, self.similarity_MS)
+
+    def of_rows(self) -> ItemsOfRows:
+        """Which item each row is of, and the precision of the effects."""
+        return ItemsOfRows(self.row_R, torch.where(self.loose_M, torch.inf, self.prior + self.weight_M))
+
+    def slope_Md(self) -> Tensor:
+        """How much of each effect moves with theta."""
+        return self.coupling_Md() / (self.prior + self.weight_M)[:, None]
 
     def mean_M(self, theta_d: Tensor) -> Tensor:
         """The mean effect of each item, given theta."""

@@ -98,4 +98,5 @@ def rows_shown(observation: Observation, decisions: Sequence[Decision]) -> Rows:
         slot_R=slot_R,
         alike_R=alike_above(candidate_RD[:, :interest], slot_R),
         weight_R=np.ones(len(shown_R), np.float32),
+        group_R=observation.group_B[decision_R],
     )

@@ -1,5 +1,7 @@
 """The policy as one module: projections, similarity and the expert. All its state is in buffers."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from agent.explore import NEEDS, Belief
 from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
 from agent.last_layer import LastLayer
+from agent.levels import ContextLevels
 from agent.network import Towers
 from agent.projection import Projection, Rank
 from agent.regressors import Regressors
@@ -54,16 +57,20 @@ class Policy(nn.Module):
         most = settings.expert.text_rank if layout.text else settings.expert.rank
         rank = Rank(settings.expert.min_rank, most, settings.expert.explained)
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
-        self.item_side = Projection((layout.text, layout.candidate), rank)
-        similarities = 2 * ((1 if layout.text else 0) + (1 if layout.interest else 0))
+        further = settings.expert.text_further if layout.text else 0
+        self.item_side = Projection((layout.text, layout.candidate), replace(rank, further=further))
+        self._similarities = similarities = 2 * ((1 if layout.text else 0) + (1 if layout.interest else 0))
+        further = self.item_side.further
         self.register_buffer("similarity_center", torch.full((similarities,), _USUAL_COSINE[0]))
         self.register_buffer("similarity_scale", torch.full((similarities,), _USUAL_COSINE[1]))
         for counter in ("rows", "updates", "epoch"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
         self.register_buffer("open_rows", torch.zeros((), dtype=torch.float64))  # what open decisions count for
         item_width = 1 + self.item_side.width
-        self.expert = BayesianLogistic(settings.expert, 1 + self.context_side.width, item_width, similarities)
+        contexts, read = 1 + self.context_side.width, similarities + further
+        self.expert = BayesianLogistic(settings.expert, contexts, item_width, read, further)
         self.users = UserEffects(settings.expert, item_width)
+        self.levels = ContextLevels(settings.expert)
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
         contexts, items = (1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side))
         self.recent = BayesianLogistic(recent, contexts, items, similarities)
@@ -136,7 +143,8 @@ class Policy(nn.Module):
         """
         logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        columns = [logit_N + own_N, self.recent.logit(read.leading(self.settings.recent.rank))]
+        level_N = self.levels.mean(inputs.group_N, self.expert.clock)
+        columns = [logit_N + own_N + level_N, self.recent.logit(self._leading(read))]
         if self.settings.network.steps:
             asked = idle or float(self.stack.weight[-1]) > 0.0
             columns.append(
@@ -162,10 +170,14 @@ class Policy(nn.Module):
     def read(self, inputs: Inputs) -> Regressors:
         """What the expert reads of the candidates."""
         context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
-        item_NR = self.item_side(inputs.candidates_ND)
+        item_NR, further_NF = self.item_side.both(inputs.candidates_ND)
         similarity_NS = (self.similarities(inputs, item_NR) - self.similarity_center) / self.similarity_scale
-        similarity_NS = similarity_NS.clamp(-_LARGEST, _LARGEST)
-        return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), similarity_NS, inputs.item_N)
+        apart_NS = torch.cat([similarity_NS.clamp(-_LARGEST, _LARGEST), further_NF], dim=1)
+        return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), apart_NS, inputs.item_N)
+
+    def _leading(self, read: Regressors) -> Regressors:
+        """What the recent expert reads of it."""
+        return read.leading(self.settings.recent.rank, self._similarities)
 
     def similarities(self, inputs: Inputs, item_NR: Tensor) -> Tensor:
         """Cosines [N, S] of each candidate to its context's text and to its user's interest; 0 where one is missing.
@@ -203,15 +215,17 @@ class Policy(nn.Module):
         self.similarity_center.copy_(similarity_RS.median(dim=0).values)
         self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
-        item_J = torch.cat([torch.ones(1), self.item_side.active])
+        item_J = torch.cat([torch.ones(1), self.item_side.active[: self.item_side.width]])
+        further_F = self.item_side.active[self.item_side.width :]
         counts_R = rows.weight_R.astype(np.float64) if weight_R is None else weight_R
         if (rows.slot_R == 0).any():
             counts_R = np.where(rows.slot_R == 0, counts_R, 0.0)  # later slots are seen less
         base_rate = (float((counts_R * rows.reward_R).sum()) + 0.5) / (float(counts_R.sum()) + 10.0)
-        self.expert.restart(Sides(context_I, item_J), base_rate)
+        self.expert.restart(Sides(context_I, item_J, further_F), base_rate)
         width = 1 + self.settings.recent.rank
         self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
         self.users.restart(item_J)
+        self.levels.clear()
         self.network.restart(base_rate)
         self.last_layer.restart()
         self.stack.restart()
@@ -232,10 +246,12 @@ class Policy(nn.Module):
             self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
         self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
         targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
-        self.expert.learn(read, targets)
-        known_R = logit_RM[:, 0].double() + effect_R
-        self.recent.learn(read.leading(self.settings.recent.rank), targets._replace(offset_R=known_R))
-        shared_R = self.expert.logit(read) + effect_R
+        shared = self.levels.of_rows(inputs.group_N, self.expert.clock)
+        levels = self.expert.learn(read, targets, shared)
+        if levels is not None:
+            self.levels.commit(levels, self.expert.clock)
+        self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
+        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + effect_R
         self.users.learn(inputs.user_N, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
@@ -270,11 +286,12 @@ class Policy(nn.Module):
         read = self.read(inputs)
         own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R = own_R.double()
+        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_N, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
-            reward_R, weight_R64, _ = self.slates.seen(rows, self.expert.logit(read) + known_R, weight_R)
-        self.expert.provide(read, Targets(reward_R, weight_R64, known_R))
+            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + known_R
+            reward_R, weight_R64, _ = self.slates.seen(rows, logit_R, weight_R)
+        self.expert.provide(read, Targets(reward_R, weight_R64, known_R), shared)
         self.open_rows.fill_(float(weight_R.sum()))
 
     def settle(self) -> None:

@@ -21,11 +21,15 @@ _COMMON_SCALE_RATIO = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How many components are kept: the fewest that explain a share of the variance, within bounds."""
+    """How many components are kept: the fewest that explain a share of the variance, within bounds.
+
+    `further` are those behind `most` that are kept apart.
+    """
 
     least: int
     most: int
     explained: float
+    further: int = 0
 
 
 class Projection(nn.Module):
@@ -34,6 +38,10 @@ class Projection(nn.Module):
     Args:
         blocks: columns of each block; they lie one after the other.
         rank: bounds of the number of components; unused ones stay 0.
+
+    Attributes:
+        width: leading components.
+        further: components behind them, see `both`.
     """
 
     center: Tensor
@@ -49,19 +57,25 @@ class Projection(nn.Module):
         self._rank = rank
         columns = sum(blocks)
         self.width = min(rank.most, columns)
+        self.further = min(rank.further, columns - self.width)
+        every = self.width + self.further
         self.register_buffer("center", torch.zeros(columns))
         self.register_buffer("scale", torch.ones(columns))
         self.register_buffer("heavy", torch.zeros(columns, dtype=torch.bool))
-        self.register_buffer("weights", torch.zeros(columns, self.width))
-        self.register_buffer("offset", torch.zeros(self.width))
-        self.register_buffer("active", torch.zeros(self.width, dtype=torch.bool))
+        self.register_buffer("weights", torch.zeros(columns, every))
+        self.register_buffer("offset", torch.zeros(every))
+        self.register_buffer("active", torch.zeros(every, dtype=torch.bool))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Components [R, width] of values [R, columns], shortened where they lie far outside of what was fitted."""
-        components = self.squash(values) @ self.weights - self.offset
-        longest = _LONGEST * self.active.sum().clamp_min(1).sqrt()
-        shortened: Tensor = components * (longest / components.norm(dim=-1, keepdim=True).clamp_min(longest))
-        return shortened
+        """Leading components [R, width] of values [R, columns]."""
+        return self.both(values, further=False)[0]
+
+    def both(self, values: Tensor, *, further: bool = True) -> tuple[Tensor, Tensor]:
+        """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
+        every = slice(None if further else self.width)
+        components = self.squash(values) @ self.weights[:, every] - self.offset[every]
+        leading, more = components[:, : self.width], components[:, self.width :]
+        return _shortened(leading, self.active[: self.width]), _shortened(more, self.active[self.width :])
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
@@ -78,12 +92,12 @@ class Projection(nn.Module):
         self.scale.copy_(torch.from_numpy(scale))
         self.heavy.copy_(torch.from_numpy(heavy))
         squashed = self.squash(torch.from_numpy(values)).double().numpy()
-        weights, offset, kept = _components(squashed, self._blocks, self._rank)
+        found, mean, kept = _components(squashed, self._blocks, self._rank)
         self.weights.zero_()
         self.offset.zero_()
-        self.weights[:, :kept] = torch.from_numpy(weights)
-        self.offset[:kept] = torch.from_numpy(offset)
-        self.active.copy_(torch.arange(self.width) < kept)
+        self.weights[:, : found.shape[1]] = torch.from_numpy(found)
+        self.offset[: found.shape[1]] = torch.from_numpy(mean @ found)
+        self.active.copy_(torch.arange(len(self.active)) < kept)
 
 
 def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
@@ -106,7 +120,10 @@ def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, N
 
 
 def _components(values: Doubles, blocks: Sequence[int], rank: Rank) -> tuple[Doubles, Doubles, int]:
-    """Weights [columns, kept] and offset [kept] of the leading components, scaled to a mean square of 1."""
+    """Weights [columns, kept] of the leading and the further components, each scaled to a mean square of 1, and means.
+
+    There are further ones only where as many leading ones are kept as may be.
+    """
     mean = values.mean(axis=0)
     block_scale = np.zeros(values.shape[1])
     for block in _slices(blocks):
@@ -118,12 +135,25 @@ def _components(values: Doubles, blocks: Sequence[int], rank: Rank) -> tuple[Dou
     eigenvalues, vectors = np.maximum(eigenvalues[::-1], 0.0), vectors[:, ::-1]
     total = eigenvalues.sum()
     if total <= 0:
-        return np.zeros((values.shape[1], 0)), np.zeros(0), 0
+        return np.zeros((values.shape[1], 0)), mean, 0
     enough = int(np.searchsorted(np.cumsum(eigenvalues) / total, rank.explained - 1e-12)) + 1
     real = int((eigenvalues > 1e-9 * eigenvalues[0]).sum())
-    kept = min(max(enough, rank.least), rank.most, real)
-    weights = block_scale[:, None] * vectors[:, :kept] * np.sqrt(kept / eigenvalues[:kept].sum())
-    return weights, mean @ weights, kept
+    every = min(max(enough, rank.least), rank.most + rank.further, real)
+    kept = min(every, rank.most)
+    ends = [slice(0, kept), slice(kept, every)] if every > kept else [slice(0, kept)]
+    scale = np.concatenate([np.full(end.stop - end.start, _unit(eigenvalues[end])) for end in ends])
+    return block_scale[:, None] * vectors[:, :every] * scale, mean, every
+
+
+def _unit(eigenvalues: Doubles) -> float:
+    """What brings components of these variances to a mean square of 1 each."""
+    return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
+
+
+def _shortened(components: Tensor, active: Tensor) -> Tensor:
+    longest = _LONGEST * active.sum().clamp_min(1).sqrt()
+    shortened: Tensor = components * (longest / components.norm(dim=-1, keepdim=True).clamp_min(longest))
+    return shortened
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

@@ -12,7 +12,7 @@ class Regressors(NamedTuple):
     Attributes:
         context_NI: context side, leading 1.
         item_NJ: item side, leading 1.
-        similarity_NS: scaled similarities.
+        similarity_NS: scaled similarities, then what else is read of the item but not crossed.
         item_N: keys of the items.
     """
 
@@ -30,10 +30,10 @@ class Regressors(NamedTuple):
         """The candidates for which `keep_N` is true."""
         return Regressors(*(column[keep_N] for column in self))
 
-    def leading(self, components: int) -> "Regressors":
-        """The same with at most so many components of a side."""
-        width = 1 + components
-        return self._replace(context_NI=self.context_NI[:, :width], item_NJ=self.item_NJ[:, :width])
+    def leading(self, components: int, similarities: int) -> "Regressors":
+        """The same with at most so many components of a side, and so many of what is not crossed."""
+        context_NI, item_NJ = (side[:, : 1 + components] for side in (self.context_NI, self.item_NJ))
+        return Regressors(context_NI, item_NJ, self.similarity_NS[:, :similarities], self.item_N)
 
     def double(self) -> "Regressors":
         """The same in double precision."""

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from agent.regressors import Regressors
 
+LEAST_CURVATURE = 1e-3  # of a row that counts once
+
 
 class Sums(NamedTuple):
     """What R rows add to the posterior of theta before any effect is marginalised.

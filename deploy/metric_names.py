@@ -155,9 +155,9 @@ COUNTERS = {
     ),
     "rows_evicted": Counter(
         "rows_evicted",
-        "Items and users that the policy forgot because more than the bound came, by table.",
+        "Items, users and contexts that the policy forgot because more than the bound came, by table.",
         "table",
-        ("expert.items", "recent.items", "users"),
+        ("expert.items", "recent.items", "users", "levels"),
     ),
     "log_errors": Counter("log_errors", "Failed polls and commits, by the kind of error.", "error"),
     "actions_replaced": Counter("actions_replaced", "Actions of the Gymnasium form that named a padded candidate."),

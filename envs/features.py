@@ -11,7 +11,7 @@ from pydantic import Field
 from envs.alike import alike_above
 from envs.errors import FeatureError
 from envs.exploring import UNTOLD, exploring_of
-from envs.keys import keys_of
+from envs.keys import groups_of, keys_of
 from envs.observation import USER_SCALARS, Observation, user_vector
 from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
@@ -118,6 +118,7 @@ class Featurizer:
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
             item_N=keys_of(c.item_id for impression in impressions for c in impression.candidates),
             user_B=keys_of(user for _, user in users),
+            group_B=groups_of([impression.context for impression in impressions]),
             knew=knew,
         )
 
@@ -150,6 +151,7 @@ class Featurizer:
             slot_R=slot_R,
             alike_R=alike_above(candidate_RD[:, : layout.interest], slot_R),
             weight_R=np.ones(len(slots), np.float32),
+            group_R=groups_of([outcome.impression.context for outcome, _ in slots]),
             exploring_R3=_exploring(slots),
         )
 

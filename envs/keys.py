@@ -3,12 +3,14 @@
 Two of a million ids share a key with a probability of 3e-8.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stream.events import Context
 
 _REMEMBERED = 1 << 16
 
@@ -20,6 +22,18 @@ def keys_of(ids: Iterable[str]) -> NDArray[np.int64]:
     [3405396810240292928, 8453121595177857668, 3405396810240292928]
     """
     return np.fromiter(map(_key, ids), dtype=np.int64)
+
+
+def groups_of(contexts: Sequence[Context]) -> NDArray[np.int64]:
+    """The key of what impressions of each context share: of its attribute `group`, else of its text; 0 without both.
+
+    >>> named = Context(text="News", attributes={"group": "Sports"})
+    >>> sports, named_so, none = groups_of([Context(text="Sports"), named, Context(features=(1.0,))]).tolist()
+    >>> sports == named_so, none
+    (True, 0)
+    """
+    names = [(context.attributes or {}).get("group") or context.text for context in contexts]
+    return np.fromiter((_key(name) if name else 0 for name in names), dtype=np.int64)
 
 
 @lru_cache(_REMEMBERED)

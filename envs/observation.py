@@ -23,6 +23,7 @@ class Observation:
         counts_B: how many of the N candidates belong to each impression.
         item_N: key of each candidate's item, see `envs.keys`.
         user_B: key of each impression's user.
+        group_B: key of what each impression's context shares with others; 0 where it shares nothing.
         knew: what was read of each user, for the decision's record.
     """
 
@@ -32,6 +33,7 @@ class Observation:
     counts_B: NDArray[np.int64]
     item_N: NDArray[np.int64]
     user_B: NDArray[np.int64]
+    group_B: NDArray[np.int64]
     knew: tuple[Knew, ...]
 
     @property

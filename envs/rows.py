@@ -25,6 +25,7 @@ class Rows:
         slot_R: the slot that each item was shown in, 0 the first.
         alike_R: how much each item resembles those above it in its slate, the largest cosine; 0 in the first slot.
         weight_R: how many rows each counts for; with the mean of their rewards one can stand for many.
+        group_R: key of what each row's context shares with others, see `envs.keys`; 0 where it shares nothing.
         exploring_R3: level of exploring, its expected cost, and lost reward, see `envs.exploring`; NaN where untold.
 
     Raises:
@@ -41,6 +42,7 @@ class Rows:
     slot_R: NDArray[np.int64]
     alike_R: Floats
     weight_R: Floats
+    group_R: NDArray[np.int64]
     exploring_R3: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
 
     def __post_init__(self) -> None:

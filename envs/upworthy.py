@@ -139,7 +139,8 @@ class UpworthyScene:
         return clicked
 
     def _start(self, recorded: HeadlineTest) -> _Running:
-        context = Context(text=recorded.lede) if self._settings.lede else Context()
+        shared = {"group": recorded.arms[0].item_id.rpartition(":")[0]}
+        context = Context(text=recorded.lede if self._settings.lede else None, attributes=shared)
         test = _Running(context=context, left=self._settings.impressions_per_test)
         test.queues = [_Queue(arm, test, arm.impressions, arm.clicks) for arm in recorded.arms]
         self._queues.update((queue.arm.item_id, queue) for queue in test.queues)

@@ -23,6 +23,7 @@ class Arm:
     headline: str
     impressions: int
     clicks: int
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +91,4 @@ def _arm(file: Path, row: dict[str, str]) -> Arm:
         raise WorldError(
             f"upworthy arm {item_id} must have impressions >= clicks >= 0; got {impressions!r} and {clicks!r} ({file})"
         )
-    return Arm(item_id, plain_text(row["headline"]), int(impressions), int(clicks))
+    return Arm(item_id, plain_text(row["headline"]), int(impressions), int(clicks), row.get("eyecatcher_id", ""))

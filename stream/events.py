@@ -31,7 +31,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 
 class Context(Event, frozen=True, kw_only=True):
-    """What is known of the moment: any mix of text, numeric features and attributes (carried, not learned from)."""
+    """What is known of the moment: any mix of text, numeric features and attributes (carried; `group` names what contexts share)."""
 
     text: str | None = None
     features: tuple[float, ...] | None = None

@@ -5,7 +5,8 @@ loop loses or gains against the same policy in process, `python -m deploy.bench 
 `python -m deploy.bench learners` what several workers that add up its sums gain, `python -m deploy.bench apprentice`
 how well it starts after somebody else's log, `python -m deploy.bench estimators` how far off-policy estimates are from
 the truth, `python -m deploy.bench slates` what slates earn that know of positions and of items that resemble each other,
-`python -m deploy.bench explore` what the learned level of exploring gains or loses against fixed ones.
+`python -m deploy.bench explore` what the learned level of exploring gains or loses against fixed ones,
+`python -m deploy.bench headlines` what the policy earns in real headline tests.
 """
 
 import os
@@ -294,6 +295,40 @@ def slates(
     _say(text)
     for line in lines:
         typer.echo(line)
+
+
+@app.command(context_settings=_HELP)
+def headlines(
+    *,
+    data: Annotated[Path, typer.Option("--data", metavar="FOLDER", help="Public data.")] = Path("../shared/data"),
+    slates: Annotated[str, typer.Option("--slates", metavar="FORM", help="headlines or tests.")] = "headlines",
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", metavar="N", help="Impressions a slate; again for more.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="Slates of a fold, at most; all.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the agent; again for more.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Results.")] = Path("runs/bench-headlines"),
+) -> None:
+    """Play real headline tests: held out ones after what others taught, and a stream of them from nothing.
+
+    Two forms of the policy play, its defaults (or what `--set` makes of them) and tempered Thompson sampling, each with
+    and without texts, and Thompson sampling an arm at a time. Slates are arms of a test that differ in the headline
+    (`headlines`), or all arms of a test (`tests`).
+    """
+    one_thread_each()
+    from deploy.bench.headline_report import write  # noqa: PLC0415
+    from deploy.bench.headline_tests import read_headlines  # noqa: PLC0415
+    from deploy.bench.headlines import SIZES, HeadlinePlan, cross_validate, forms, stream  # noqa: PLC0415
+    from deploy.bench.world_reading import Vectors  # noqa: PLC0415
+
+    plan = HeadlinePlan(sizes=tuple(sorted(sizes or SIZES)), sample=sample)
+    tests = read_headlines(data / "upworthy", Vectors(folder=out / "texts"), slates)
+    players = forms(overrides or ())
+    found = cross_validate(tests, plan, players, _say), stream(tests, plan, players, _say)
+    for text in write(*found, plan, out):
+        _say(text)
 
 
 def _write(results: "list[Result]", ours: str, out: Path) -> None:

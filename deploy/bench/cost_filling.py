@@ -66,6 +66,7 @@ class Traffic:
             counts_B=np.full(DECISIONS, CANDIDATES, dtype=np.int64),
             item_N=keys[item_BK.ravel()],
             user_B=keys[user_B],
+            group_B=keys[user_B],
             knew=(),
         )
 
@@ -86,6 +87,7 @@ class Traffic:
             slot_R=np.zeros(UPDATE, np.int64),
             alike_R=np.zeros(UPDATE, np.float32),
             weight_R=np.ones(UPDATE, np.float32),
+            group_R=keys[user_R],
         )
 
     def _vectors(self, mix: Floats, count: int) -> Features:

@@ -1,6 +1,7 @@
 """The default policy as a player of the benchmark: the same policy and learning as in the loop, without its events."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 import numpy as np
 
@@ -101,6 +102,7 @@ class DefaultPolicy:
             counts_B=np.full(rounds, candidates, dtype=np.int64),
             item_N=seen.item_BK.reshape(-1),
             user_B=seen.user_B,
+            group_B=self._groups(seen.context_BC),
             knew=(),
         )
 
@@ -130,8 +132,16 @@ class DefaultPolicy:
             slot_R=np.zeros(len(rounds.action_R), np.int64),
             alike_R=np.zeros(len(rounds.action_R), np.float32),
             weight_R=np.ones(len(rounds.action_R), np.float32),
+            group_R=self._groups(rounds.context_RC),
             exploring_R3=np.stack([level_R, cost_R, lost_R], axis=1),
         )
+
+    def _groups(self, context_BC: Features) -> Ints:
+        """A key of each context's text, as `envs.keys.groups_of` has it; 0 in worlds without texts."""
+        if not self._layout.text:
+            return np.zeros(len(context_BC), np.int64)
+        digests = [blake2b(text_E.tobytes(), digest_size=8).digest() for text_E in context_BC[:, : self._layout.text]]
+        return np.frombuffer(b"".join(digests), dtype=np.int64).copy()
 
     def _remember(self, closed: Learned) -> None:
         if not self._world.returning:

@@ -54,6 +54,7 @@ def uninformed() -> Rows:
         slot_R=np.zeros(512, np.int64),
         alike_R=np.zeros(512, np.float32),
         weight_R=np.ones(512, np.float32),
+        group_R=np.zeros(512, np.int64),
     )
 
 

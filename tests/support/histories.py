@@ -58,7 +58,7 @@ def resolved(*places):
     reward_R = np.zeros(len(offset_R), np.float32)
     key_R = np.zeros(len(offset_R), np.int64)
     half_R = np.full(len(offset_R), 0.5)
-    rows = Rows(one_R1, one_R1, one_R1, key_R, key_R, reward_R, half_R, key_R, reward_R, one_R1[:, 0])
+    rows = Rows(one_R1, one_R1, one_R1, key_R, key_R, reward_R, half_R, key_R, reward_R, one_R1[:, 0], key_R)
     return Resolved(rows, partition_R, offset_R)
 
 

@@ -24,4 +24,5 @@ def rows(seed, count, reward=None):
         slot_R=np.zeros(count, np.int64),
         alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
+        group_R=np.arange(count) % 10,
     )

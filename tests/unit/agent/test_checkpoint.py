@@ -38,6 +38,7 @@ def rows(seed, count=100):
         slot_R=np.zeros(count, np.int64),
         alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
+        group_R=np.arange(count) % 10,
     )
 
 

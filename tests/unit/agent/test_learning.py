@@ -39,6 +39,7 @@ def rows(seed, count, scale=1.0):
         slot_R=np.zeros(count, np.int64),
         alike_R=np.zeros(count, np.float32),
         weight_R=np.ones(count, np.float32),
+        group_R=np.arange(count) % 10,
     )
 
 

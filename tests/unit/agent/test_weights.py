@@ -121,4 +121,4 @@ def test_a_state_as_rllib_sends_it_is_a_whole_that_nothing_builds_on():
     }
     assert runner.take_weights(Weights.of_state(runner.policy, state)) is None
     assert_decides_alike(runner.policy, learner.policy)
-    assert len(tables_of(runner.policy)) == 3
+    assert len(tables_of(runner.policy)) == 4
