@@ -6,6 +6,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from agent.delay import OpenRows
@@ -177,11 +178,11 @@ class OpenBook:
         return slot_rewards(self._core.settings.reward, found.shown, found.clicks) if found is not None else ()
 
     def _as_outcome(self, found: OpenDecision) -> Outcome:
-        """What makes rows of it: what was shown, and no reward yet."""
+        """What makes rows of it: what was shown, no reward yet, and not what exploring cost, which the close tells."""
         names = self._core.parts.pseudonyms
         return Outcome(
             impression=names.of_impression(found.impression),
-            recommendation=names.of_recommendation(found.shown),
+            recommendation=replace(names.of_recommendation(found.shown), exploring=None),
             rewards=(0.0,) * len(found.shown.slate),
             closed_ms=found.impression.ts_ms + self._core.settings.attribution.window_ms,
         )

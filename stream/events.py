@@ -31,7 +31,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 
 class Context(Event, frozen=True, kw_only=True):
-    """What is known of the moment: any mix of text, numeric features and attributes (carried; `group` names what contexts share)."""
+    """What is known of the moment: any mix of text, numeric features and attributes.
+
+    Attributes are carried, not learned from; but contexts of one `group` have a level of clicks in common.
+    """
 
     text: str | None = None
     features: tuple[float, ...] | None = None

@@ -101,6 +101,7 @@ class PolicyPlayer:
             reward_R=(clicks_R / shown_R).astype(np.float32),
             propensity_R=np.full(len(arm_R), np.nan),
             slot_R=np.zeros(len(arm_R), np.int64),
+            alike_R=np.zeros(len(arm_R), np.float32),
             weight_R=shown_R.astype(np.float32),
             group_R=test_R + 1,
         )

@@ -15,7 +15,7 @@ def look(number, rows, base=0, first=0, expiry_ms=None, partition=0):
     new_R = row_R[row_R >= first]
     one_R1, key_R = new_R[:, None].astype(np.float32), np.zeros(len(new_R), np.int64)
     zero_R = np.zeros(len(new_R), np.float32)
-    new = Rows(one_R1, one_R1, one_R1, key_R, key_R, zero_R, np.ones(len(new_R)), key_R, one_R1[:, 0], key_R)
+    new = Rows(one_R1, one_R1, one_R1, key_R, key_R, zero_R, np.ones(len(new_R)), key_R, zero_R, one_R1[:, 0], key_R)
     return OpenLook(
         number=number,
         base=base,
