@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.bench.blas import one_thread_each
-from deploy.bench.printing import say
+from deploy.bench.printing import publish, say
 
 
 def estimators(
@@ -53,11 +53,11 @@ def headlines(
     """Play real headline tests: held out ones after what others taught, and a stream of them from nothing.
 
     Two forms of the policy play, its defaults (or what `--set` makes of them) and tempered Thompson sampling, each with
-    and without texts, and Thompson sampling an arm at a time. Slates are arms of a test that differ in the headline
-    (`headlines`), or all arms of a test (`tests`).
+    and without texts, a Bayesian model made for headlines alone, and Thompson sampling an arm at a time. Slates are
+    arms of a test that differ in the headline (`headlines`), or all arms of a test (`tests`).
     """
     one_thread_each()
-    from deploy.bench.headline_report import write  # noqa: PLC0415
+    from deploy.bench.headline_report import json_lines, markdown  # noqa: PLC0415
     from deploy.bench.headline_tests import read_headlines  # noqa: PLC0415
     from deploy.bench.headlines import SIZES, HeadlinePlan, cross_validate, forms, stream  # noqa: PLC0415
     from deploy.bench.world_reading import Vectors  # noqa: PLC0415
@@ -66,5 +66,4 @@ def headlines(
     tests = read_headlines(data / "upworthy", Vectors(folder=out / "texts"), slates)
     players = forms(overrides or ())
     found = cross_validate(tests, plan, players, say), stream(tests, plan, players, say)
-    for text in write(*found, plan, out):
-        say(text)
+    publish(markdown(*found, plan), json_lines(*found), out)

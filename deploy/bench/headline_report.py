@@ -1,7 +1,6 @@
 """What `bench headlines` found, in Markdown and as lines of JSON."""
 
 import json
-from pathlib import Path
 
 from deploy.bench.headline_play import Earned, ratio
 from deploy.bench.headlines import HeadlinePlan, Results
@@ -24,15 +23,6 @@ def markdown(results: Results, streamed: Results, plan: HeadlinePlan) -> str:
         lines += [_row(name, size, earned) for name, sizes in streamed.items() for size, earned in sizes.items()]
         lines += ["", *_text(streamed)]
     return "\n".join(lines) + "\n"
-
-
-def write(results: Results, streamed: Results, plan: HeadlinePlan, out: Path) -> list[str]:
-    """Writes report.md and results.jsonl; returns the report and the lines."""
-    text, lines = markdown(results, streamed, plan), json_lines(results, streamed)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.md").write_text(text, "utf-8")
-    (out / "results.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    return [text, *lines]
 
 
 def json_lines(results: Results, streamed: Results) -> list[str]:

@@ -13,7 +13,9 @@ import numpy as np
 from agent.settings import AgentSettings, ExploreSettings
 from deploy.bench.headline_play import Earned, play
 from deploy.bench.headline_players import BetaThompson, HeadlinePlayer, PolicyPlayer
+from deploy.bench.headline_reference import LevelThompson, text_scores
 from deploy.bench.headline_tests import Headlines
+from deploy.bench.rounds import Ints
 from deploy.settings_load import load_settings
 
 SIZES = (500, 2_000, 8_000)
@@ -75,7 +77,7 @@ def forms(overrides: Sequence[str]) -> list[PolicyForm]:
 def cross_validate(
     tests: Headlines, plan: HeadlinePlan, players: Sequence[PolicyForm], say: Callable[[str], None]
 ) -> Results:
-    """What each form of the policy, and flat Thompson sampling, earns in tests that it has not learned from."""
+    """What each form of the policy, and the references, earn in tests that they have not learned from."""
     found = dict[str, list[dict[int, Earned]]]()
     for fold, held in enumerate(_held_out(tests, plan)):
         known_A = np.flatnonzero(tests.folds(plan.folds, plan.seed)[tests.test_A] != fold)
@@ -89,12 +91,29 @@ def cross_validate(
                 copies = [taught.copy(explore) for _ in parts]
                 found.setdefault(name, []).extend(_played(tests, plan, parts, copies))
                 say(f"fold {fold}: {name} has played {len(held)} slates")
-        flat = [BetaThompson(rate, _random(plan, part)) for part in parts]
-        found.setdefault("flat Thompson", []).extend(_played(tests, plan, parts, flat))
+        for name, players_P in _references(tests, known_A, rate, [_random(plan, part) for part in parts]).items():
+            found.setdefault(name, []).extend(_played(tests, plan, parts, players_P))
     return {
         name: {size: Earned.together([part[size] for part in parts]) for size in plan.sizes}
         for name, parts in found.items()
     }
+
+
+def _references(
+    tests: Headlines, known_A: Ints, rate: float, randoms: Sequence[np.random.Generator]
+) -> dict[str, Sequence[HeadlinePlayer]]:
+    """What the policy is held against: a model of headlines alone, and every arm by itself; a player for each part."""
+    score_A = text_scores(tests, known_A)
+    forms = {
+        "reference, text": (score_A, TEMPERED),
+        "reference, text, half as tempered": (score_A, TEMPERED / 2),
+        "reference, no text": (np.zeros_like(score_A), TEMPERED),
+    }
+    found: dict[str, Sequence[HeadlinePlayer]] = {
+        name: [LevelThompson(prior_A, rate, spread, random) for random in randoms]
+        for name, (prior_A, spread) in forms.items()
+    }
+    return found | {"flat Thompson": [BetaThompson(rate, random) for random in randoms]}
 
 
 def stream(tests: Headlines, plan: HeadlinePlan, players: Sequence[PolicyForm], say: Callable[[str], None]) -> Results:
