@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from agent.item_effects import Arrows, ItemEffects
 from agent.levels import At, Levels, SharedLevels
 from agent.regressors import Regressors
-from agent.row_sums import LEAST_CURVATURE, Adding, WeightedRows, added_here
+from agent.row_sums import Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
+from agent.targets import Targets, linearised
 
 _LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
 _STEPS, _HEAVY_STEPS = 2, 5
@@ -38,21 +39,6 @@ class Sides:
     context_I: Tensor
     item_J: Tensor
     further_F: Tensor | None = None
-
-
-class Targets(NamedTuple):
-    """What came of R rows: rewards, how much each row counts, and the part of each logit that is known already."""
-
-    reward_R: Tensor
-    weight_R: Tensor
-    offset_R: Tensor
-
-    @classmethod
-    def whole(cls, reward_R: Tensor, offset_R: Tensor | None = None) -> "Targets":
-        """Rows that count fully."""
-        reward_R = reward_R.double()
-        offset_R = torch.zeros_like(reward_R) if offset_R is None else offset_R.double()
-        return cls(reward_R, torch.ones_like(reward_R), offset_R)
 
 
 class BayesianLogistic(nn.Module):
@@ -233,7 +219,7 @@ class BayesianLogistic(nn.Module):
                 levels = shared.found(at, targets.reward_R, targets.weight_R, arrows.of_rows())
                 targets = targets._replace(offset_R=known_R + levels.mean_R)
             logit_R = other_R if levels is None else other_R + levels.at_R
-            curvature_R, pull_R = _linearised(logit_R, targets)
+            curvature_R, pull_R = linearised(logit_R, targets)
             own_R = pull_R - curvature_R * arrows.held_R(theta_d)
             sums_of_rows = adding(WeightedRows(read, features_Rd, curvature_R, own_R))
             added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
@@ -252,7 +238,7 @@ class BayesianLogistic(nn.Module):
         """The effects that were held while theta was learned take in what theta leaves unexplained."""
         theta_d = _solve(found.precision, found.eta)
         logit_R = read.features() @ theta_d + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
-        curvature_R, pull_R = _linearised(logit_R, targets)
+        curvature_R, pull_R = linearised(logit_R, targets)
         after = arrows.added(read, curvature_R, pull_R, targets.reward_R, theta_d)
         evidence_M = torch.where(arrows.loose_M, after.evidence_M, found.arrows.evidence_M)
         weight_M = torch.where(arrows.loose_M, after.weight_M, found.arrows.weight_M)
@@ -288,14 +274,6 @@ class _Evidence(NamedTuple):
 
 def _light(targets: Targets) -> bool:
     return bool((targets.weight_R <= _LIGHT).all())
-
-
-def _linearised(logit_R: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
-    """How much each row adds to precision and to natural mean, a unit of its features."""
-    p_R = torch.sigmoid(logit_R)
-    curvature_R = (p_R * (1.0 - p_R)).clamp_min(LEAST_CURVATURE)
-    pull_R = targets.reward_R - p_R + curvature_R * (logit_R - targets.offset_R)
-    return targets.weight_R * curvature_R, targets.weight_R * pull_R
 
 
 def _times(matrix: Tensor, vector: Tensor) -> Tensor:

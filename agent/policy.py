@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.change import Change
-from agent.expert import BayesianLogistic, Sides, Targets
+from agent.expert import BayesianLogistic, Sides
 from agent.explore import NEEDS, Belief
 from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
@@ -18,17 +18,17 @@ from agent.network import Towers
 from agent.projection import Projection, Rank
 from agent.regressors import Regressors
 from agent.settings import AgentSettings, ExploreSettings
+from agent.similarity import Similarity
 from agent.slate_effects import SlateEffects
 from agent.stack import Stack
+from agent.targets import Targets
 from agent.threads import one_thread
 from agent.user_effects import UserEffects
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
 from envs.rows import Rows
 
-_USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
 _COSINE_LOGIT = 10.0
-_LARGEST = 4.0  # scaled similarity, at most
 _APART = 1 << 32  # seeds of the last layer begin behind those of the expert
 
 
@@ -43,8 +43,6 @@ class Policy(nn.Module):
         layout: lengths of the feature blocks.
     """
 
-    similarity_center: Tensor
-    similarity_scale: Tensor
     rows: Tensor
     updates: Tensor
     epoch: Tensor
@@ -59,10 +57,9 @@ class Policy(nn.Module):
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
         further = settings.expert.text_further if layout.text else 0
         self.item_side = Projection((layout.text, layout.candidate), replace(rank, further=further))
-        self._similarities = similarities = 2 * ((1 if layout.text else 0) + (1 if layout.interest else 0))
+        self.similarity = Similarity(layout)
+        similarities = self.similarity.width
         further = self.item_side.further
-        self.register_buffer("similarity_center", torch.full((similarities,), _USUAL_COSINE[0]))
-        self.register_buffer("similarity_scale", torch.full((similarities,), _USUAL_COSINE[1]))
         for counter in ("rows", "updates", "epoch"):
             self.register_buffer(counter, torch.zeros((), dtype=torch.int64))
         self.register_buffer("open_rows", torch.zeros((), dtype=torch.float64))  # what open decisions count for
@@ -125,7 +122,8 @@ class Policy(nn.Module):
     def score(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of each candidate's logit, [N] each."""
         if self.settings.scorer == "cosine":
-            logit_N = _COSINE_LOGIT * self.similarities(inputs, self.item_side(inputs.candidates_ND)).sum(-1)
+            cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side(inputs.candidates_ND))
+            logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
         logit_NM, sd_N, _ = self.members(inputs, self.read(inputs), idle=False)
         return self.stack(logit_NM), sd_N
@@ -171,34 +169,13 @@ class Policy(nn.Module):
         """What the expert reads of the candidates."""
         context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
         item_NR, further_NF = self.item_side.both(inputs.candidates_ND)
-        similarity_NS = (self.similarities(inputs, item_NR) - self.similarity_center) / self.similarity_scale
-        apart_NS = torch.cat([similarity_NS.clamp(-_LARGEST, _LARGEST), further_NF], dim=1)
+        similarity_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
+        apart_NS = torch.cat([similarity_NS, further_NF], dim=1)
         return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), apart_NS, inputs.item_N)
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
-        return read.leading(self.settings.recent.rank, self._similarities)
-
-    def similarities(self, inputs: Inputs, item_NR: Tensor) -> Tensor:
-        """Cosines [N, S] of each candidate to its context's text and to its user's interest; 0 where one is missing.
-
-        Each once as they are and once through the item's components, where what all items share is gone.
-        """
-        layout = self.layout
-        item_NE = inputs.candidates_ND[:, : layout.interest]
-        columns = []
-        for asked_BE in self._asked(inputs):
-            asked_BR = self.item_side(nn.functional.pad(asked_BE, (0, layout.candidate_total - layout.interest)))
-            asked_BR = asked_BR * (asked_BE != 0).any(dim=1, keepdim=True)
-            columns.append(_cosine(asked_BE, item_NE, inputs.segment_N))
-            columns.append(_cosine(asked_BR, item_NR, inputs.segment_N))
-        return torch.stack(columns, dim=1) if columns else item_NE.new_zeros(len(item_NE), 0)
-
-    def _asked(self, inputs: Inputs) -> list[Tensor]:
-        """What items are compared with, in the space of interests: the context's text, and the user's interest."""
-        text, interest = self.layout.text, self.layout.interest
-        asked = [inputs.context_BC[:, :text]] if text else []
-        return [*asked, inputs.user_BU[:, :interest]] if interest else asked
+        return read.leading(self.settings.recent.rank, self.similarity.width)
 
     @torch.no_grad()
     def fit(self, rows: Rows, weight_R: NDArray[np.float64] | None = None) -> None:
@@ -211,9 +188,8 @@ class Policy(nn.Module):
         inputs = inputs_of_rows(rows)
         self.context_side.fit(np.concatenate([rows.context_RC, rows.user_RU], axis=1))
         self.item_side.fit(rows.candidate_RD)
-        similarity_RS = self.similarities(inputs, self.item_side(inputs.candidates_ND))
-        self.similarity_center.copy_(similarity_RS.median(dim=0).values)
-        self.similarity_scale.copy_(similarity_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
+        item_NR = self.item_side(inputs.candidates_ND)
+        self.similarity.fit(self.similarity.cosines(inputs, self.item_side, item_NR))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active[: self.item_side.width]])
         further_F = self.item_side.active[self.item_side.width :]
@@ -302,9 +278,3 @@ class Policy(nn.Module):
 
 def _with_one(values: Tensor) -> Tensor:
     return torch.cat([values.new_ones(len(values), 1), values], dim=1)
-
-
-def _cosine(one_BE: Tensor, other_NE: Tensor, segment_N: Tensor) -> Tensor:
-    one_BE = nn.functional.normalize(one_BE, dim=1)
-    other_NE = nn.functional.normalize(other_NE, dim=1)
-    return (one_BE[segment_N] * other_NE).sum(-1)

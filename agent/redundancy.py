@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agent.expert import Targets
 from agent.settings import SlateSettings
+from agent.targets import Targets
 
 _FROM = np.array((0.25, 0.5, 0.75))  # cosines from which the ramps rise
 FUNCTIONS = len(_FROM)

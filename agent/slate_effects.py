@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from agent.belief import Resemblance
 from agent.examination import CARRIED, Examination, Seen
-from agent.expert import Targets
 from agent.redundancy import Redundancy
 from agent.settings import SlateSettings
+from agent.targets import Targets
 from envs.rows import Rows
 
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from agent.errors import LearnError
-from agent.expert import Targets
 from agent.settings import ExpertSettings
 from agent.table import Table
+from agent.targets import Targets
 
 
 class UserEffects(nn.Module):

@@ -1,20 +1,18 @@
 """Outcomes from files of JSON lines and from Kafka, a bounded number of them, the newest."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-
-import msgspec
 
 from agent.history import History
 from agent.missing import MissingOutcomes
 from deploy.errors import EvaluateError
+from deploy.evaluating.event_lines import bare_outcomes, event_of, holds_records
 from deploy.evaluating.joined import joined_outcomes
 from envs.parts import CoreSettings
 from stream.codec import Codec, JsonCodec
 from stream.errors import CodecError
 from stream.events import Click, Impression, Outcome
-from stream.log import Record
 from stream.meter import Tally
 from stream.record_file import read_records
 
@@ -56,36 +54,14 @@ def outcomes_of_file(path: Path, settings: CoreSettings, limit: int) -> tuple[li
         EvaluateError: the file cannot be read, a line is neither, or nothing in it can be judged.
     """
     try:
-        if _holds_records(path):
+        if holds_records(path):
             return _of_records(path, settings, limit)
-        outcomes = list(_bare(path))
+        outcomes = list(bare_outcomes(path))
     except (OSError, UnicodeDecodeError) as error:
         raise EvaluateError(f"--log must be a file that can be read; got {path} ({error})") from error
     except CodecError as error:
         raise EvaluateError(f"--log {path} must hold outcomes or records, one a line: {error}") from error
     return _newest(outcomes, limit), []
-
-
-def _holds_records(path: Path) -> bool:
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), None)
-    if first is None:
-        raise EvaluateError(f"--log must hold at least one event; got the empty file {path}")
-    try:
-        return "topic" in msgspec.json.decode(first, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise EvaluateError(f"--log {path} must hold JSON lines; got {first[:60]!r} ({error})") from error
-
-
-def _bare(path: Path) -> Iterator[Outcome]:
-    codec = JsonCodec()
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield codec.decode(line, Outcome)
-                except CodecError as error:
-                    raise CodecError(f"line {number}: {error}") from error
 
 
 def _of_records(path: Path, settings: CoreSettings, limit: int) -> tuple[list[Outcome], list[str]]:
@@ -94,7 +70,7 @@ def _of_records(path: Path, settings: CoreSettings, limit: int) -> tuple[list[Ou
     events: list[Impression | Click] = []
     undecided = 0
     for record in read_records(path):
-        event = _event_of(codec, record)
+        event = event_of(codec, record)
         if isinstance(event, Outcome):
             outcomes.append(event)
         elif isinstance(event, Click) or (event is not None and event.logged is not None):
@@ -112,14 +88,6 @@ def _of_records(path: Path, settings: CoreSettings, limit: int) -> tuple[list[Ou
             f"writes such); got {undecided:,} impressions without"
         )
     return _newest(outcomes, limit), notes
-
-
-def _event_of(codec: Codec, record: Record) -> Outcome | Impression | Click | None:
-    if record.topic == "outcomes":
-        return codec.decode(record.value, Outcome, record.headers)
-    if record.topic == "impressions":
-        return codec.decode(record.value, Impression, record.headers)
-    return codec.decode(record.value, Click, record.headers) if record.topic == "clicks" else None
 
 
 def _newest(outcomes: Iterable[Outcome], limit: int) -> list[Outcome]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from agent.missing import MissingOutcomes
-from deploy.errors import HistoryError
+from deploy.errors import EvaluateError, HistoryError
+from deploy.evaluating.event_lines import bare_outcomes, event_of, holds_records
 from deploy.evaluating.joined import joining
 from deploy.evaluating.learned_target import outcomes_of
 from deploy.evaluating.sources import KAFKA, read_log
@@ -87,7 +88,7 @@ def _of_file(history: History, path: Path, settings: Settings) -> Iterator[Outco
     try:
         kind = _kind(path)
         if kind == "bare":
-            yield from _bare(path)
+            yield from bare_outcomes(path)
         elif kind == "outcomes":
             yield from (event for event in _events(history, path) if isinstance(event, Outcome))
         else:
@@ -109,40 +110,20 @@ def _of_file(history: History, path: Path, settings: Settings) -> Iterator[Outco
 
 def _kind(path: Path) -> str:
     """Whether lines are bare outcomes, or records, and then whether outcomes are among these."""
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), None)
-    if first is None:
-        raise HistoryError(f"--log must hold at least one event; got the empty file {path}")
     try:
-        records = "topic" in msgspec.json.decode(first, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise HistoryError(f"--log {path} must hold JSON lines; got {first[:60]!r} ({error})") from error
+        records = holds_records(path)
+    except EvaluateError as error:
+        raise HistoryError(str(error)) from error
     if not records:
         return "bare"
     return "outcomes" if any(record.topic == "outcomes" for record in read_records(path)) else "logged"
 
 
-def _bare(path: Path) -> Iterator[Outcome]:
-    codec = JsonCodec()
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    yield codec.decode(line, Outcome)
-                except CodecError as error:
-                    raise CodecError(f"line {number}: {error}") from error
-
-
 def _events(history: History, path: Path) -> Iterator[Impression | Click | Outcome]:
     codec: Codec = JsonCodec()
     for record in read_records(path):
-        if record.topic == "outcomes":
-            yield codec.decode(record.value, Outcome, record.headers)
-        elif record.topic == "clicks":
-            yield codec.decode(record.value, Click, record.headers)
-        elif record.topic == "impressions":
-            impression = codec.decode(record.value, Impression, record.headers)
-            if impression.logged is not None:
-                yield impression
-            else:
-                history.leave_out("impressions without `logged`")
+        event = event_of(codec, record)
+        if isinstance(event, Impression) and event.logged is None:
+            history.leave_out("impressions without `logged`")
+        elif event is not None:
+            yield event

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.expert import BayesianLogistic, Targets
+from agent.expert import BayesianLogistic
 from agent.regressors import Regressors
 from agent.row_sums import Sums, WeightedRows
 from agent.settings import ExpertSettings
+from agent.targets import Targets
 
 LAW = settings(deadline=None, max_examples=50)  # a busy machine breaks no law
 I, J, S = 3, 4, 2  # context side, item side, similarities  # noqa: E741 - the names of the axes

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from agent.expert import BayesianLogistic, Sides, Targets
+from agent.expert import BayesianLogistic, Sides
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
+from agent.targets import Targets
 
 I, J, S = 3, 4, 1  # context side, item side, similarities  # noqa: E741 - the names of the axes
 D = I * J + S

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from agent.expert import BayesianLogistic, Targets
+from agent.expert import BayesianLogistic
 from agent.levels import At, ContextLevels, ItemsOfRows
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
+from agent.targets import Targets
 
 WIDTH, J, S = 3, 4, 2
 ITEMS, GROUPS = 12, 3

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from agent.expert import Targets
 from agent.redundancy import FUNCTIONS, Redundancy, ramps
 from agent.settings import SlateSettings
+from agent.targets import Targets
 
 
 def learned(effect, rows=40_000, chunk=250, **settings):

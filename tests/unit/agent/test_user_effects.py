@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from agent.errors import LearnError
-from agent.expert import Targets
 from agent.settings import ExpertSettings
+from agent.targets import Targets
 from agent.user_effects import UserEffects
 
 J = 4

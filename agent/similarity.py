@@ -1,0 +1,74 @@
+"""How much an item is like what its context's text asks for, and like what its user cares for."""
+
+import torch
+from torch import Tensor, nn
+
+from agent.inputs import Inputs
+from agent.projection import Projection
+from envs.features import Layout
+
+_USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
+_LARGEST = 4.0  # scaled similarity, at most
+
+
+class Similarity(nn.Module):
+    """The scaled cosines of candidates to their context's text and to their user's interest.
+
+    Args:
+        layout: lengths of the feature blocks.
+
+    Attributes:
+        width: S, how many there are.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self._layout = layout
+        self.width = 2 * ((1 if layout.text else 0) + (1 if layout.interest else 0))
+        self.register_buffer("center", torch.full((self.width,), _USUAL_COSINE[0]))
+        self.register_buffer("scale", torch.full((self.width,), _USUAL_COSINE[1]))
+
+    def forward(self, cosines_NS: Tensor) -> Tensor:
+        """Cosines as the experts read them: centred, scaled, and bounded."""
+        scaled_NS: Tensor = ((cosines_NS - self.center) / self.scale).clamp(-_LARGEST, _LARGEST)
+        return scaled_NS
+
+    def fit(self, cosines_RS: Tensor) -> None:
+        """Fits centre and scale to rows; the scale is never below that of usual texts."""
+        self.center.copy_(cosines_RS.median(dim=0).values)
+        self.scale.copy_(cosines_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
+
+    def cosines(self, inputs: Inputs, item_side: Projection, item_NR: Tensor) -> Tensor:
+        """Cosines [N, S]; 0 where one of the two is missing.
+
+        Each once as they are and once through the item's components, where what all items share is gone.
+
+        Args:
+            inputs: of N candidates.
+            item_side: makes components of an item.
+            item_NR: the components of the candidates.
+        """
+        layout = self._layout
+        item_NE = inputs.candidates_ND[:, : layout.interest]
+        columns = []
+        for asked_BE in self._asked(inputs):
+            asked_BR = item_side(nn.functional.pad(asked_BE, (0, layout.candidate_total - layout.interest)))
+            asked_BR = asked_BR * (asked_BE != 0).any(dim=1, keepdim=True)
+            columns.append(_cosine(asked_BE, item_NE, inputs.segment_N))
+            columns.append(_cosine(asked_BR, item_NR, inputs.segment_N))
+        return torch.stack(columns, dim=1) if columns else item_NE.new_zeros(len(item_NE), 0)
+
+    def _asked(self, inputs: Inputs) -> list[Tensor]:
+        """What items are compared with, in the space of interests: the context's text, and the user's interest."""
+        text, interest = self._layout.text, self._layout.interest
+        asked = [inputs.context_BC[:, :text]] if text else []
+        return [*asked, inputs.user_BU[:, :interest]] if interest else asked
+
+
+def _cosine(one_BE: Tensor, other_NE: Tensor, segment_N: Tensor) -> Tensor:
+    one_BE = nn.functional.normalize(one_BE, dim=1)
+    other_NE = nn.functional.normalize(other_NE, dim=1)
+    return (one_BE[segment_N] * other_NE).sum(-1)
