@@ -36,10 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(cli_evaluation.evaluate)
-app.command()(cli_evaluation.tune)
-app.command()(cli_history.learn)
-app.command("import")(cli_history.import_log)
 
 
 class World(StrEnum):
@@ -231,6 +227,12 @@ def asyncapi() -> None:
     from stream.asyncapi import asyncapi_json  # noqa: PLC0415
 
     typer.echo(asyncapi_json(), nl=False)
+
+
+app.command()(cli_evaluation.evaluate)
+app.command()(cli_evaluation.tune)
+app.command()(cli_history.learn)
+app.command("import")(cli_history.import_log)
 
 
 def main() -> None:
