@@ -7,10 +7,11 @@ SOAK ?=
 SHORT ?=
 QUICK ?=
 BENCH ?=
+SPEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test bench-learning chaos soak broker lint type arch ci
+.PHONY: help setup demo test bench bench-quick bench-learning chaos soak broker lint type arch ci
 
 help:  ## Show what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{sub(/:.*/, "", $$1); printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +33,12 @@ demo: setup  ## Run the whole loop on simulated readers and write a report; LOG=
 
 test: setup  ## Run all tests, with the real broker and Ray; without Java or Maven what needs them is skipped
 	$(BIN)/python -m pytest
+
+bench: setup  ## Measure speed beside its limits, in about half an hour; SPEED="transport start" for some of it
+	$(BIN)/python -m deploy.bench speed $(SPEED)
+
+bench-quick: setup  ## The same with less of everything, in less than three minutes
+	$(BIN)/python -m deploy.bench speed --quick $(SPEED)
 
 bench-learning: setup  ## Learn known worlds side by side with other bandit libraries, in hours; QUICK=1 in minutes
 	$(BIN)/python -m deploy.bench $(if $(QUICK),--quick) $(BENCH)

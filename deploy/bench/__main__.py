@@ -1,6 +1,7 @@
 """`python -m deploy.bench`: our policy and its peers learn the same worlds, and a report compares them.
 
-Each further question is a command of its own: `commands_cost.py`, `commands_learning.py`, `commands_logs.py`.
+Each further question is a command of its own: `commands_speed.py`, `commands_cost.py`,
+`commands_learning.py`, `commands_logs.py`.
 """
 
 import os
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.bench import commands_cost, commands_learning, commands_logs
+from deploy.bench import commands_cost, commands_learning, commands_logs, commands_speed
 from deploy.bench.printing import publish, say
 from deploy.errors import DeployError
 
@@ -32,6 +33,7 @@ for command in (
     commands_learning.slates,
     commands_logs.estimators,
     commands_logs.headlines,
+    commands_speed.speed,
 ):
     app.command(context_settings=_HELP)(command)
 
