@@ -22,6 +22,7 @@ from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
+from agent.rllib.staleness import Staleness
 from agent.rllib.weights import Inbox, Revision, Weights
 from agent.user_snapshots import UserStores
 from envs.features import Featurizer
@@ -44,6 +45,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
         self.meter = Tally()
+        self._staleness = Staleness(self.meter)
         self.module: Any = None
         self._session: Session | None = None
         self._loop: DecidingLoop | None = None
@@ -205,8 +207,10 @@ class StreamRunner(EnvRunner, Checkpointable):
         return self._thread is None and self._failure is None and not self._over()
 
     def _swap(self) -> None:
-        if self._inbox.open(self.module.policy):
+        knows = self._inbox.open(self.module.policy)
+        if knows is not None:
             self._swapped_s = self._now()
+            self._staleness.swapped(knows, self.worker_index, self._swapped_s)
 
     def _decide(self) -> None:
         loop = self._loop
@@ -228,15 +232,25 @@ class StreamRunner(EnvRunner, Checkpointable):
             _log.warning("the batch at hand starts again: %s", error)
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
-        look = self._feed.look() if self._feed is not None else None
+        look = self._look(loop)
         if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
             self._hand_over(resolved, look)
+
+    def _look(self, loop: DecidingLoop) -> OpenLook | None:
+        if self._feed is None:
+            return None
+        self._staleness.joined(loop.joined, self._now())
+        look = self._feed.look()
+        if look is not None:
+            self._staleness.looked(look.number)
+        return look
 
     def _hand_over(self, resolved: Resolved | None, look: OpenLook | None = None) -> None:
         self._handed_s = self._now()
         self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
         world = self._session.world() if self._session is not None else {}
         spans = self._loop.take_spans() if self._loop is not None else ()
+        self._staleness.closed(spans, self._handed_s)
         clicks = self._loop.take_clicks() if self._loop is not None else ()
         handover = Handover(resolved, spans, self.meter.take(), world, clicks, self._marks(spans), look)
         while not self._stopping.is_set():
