@@ -108,6 +108,7 @@ class Weights:
             if self.base is None:
                 tables[name].clear()
             tables[name].take(part)
+        policy.moved()
 
 
 class Inbox:
