@@ -13,6 +13,8 @@ from agent.settings import EncoderSettings
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _STARTS = 3
+# Ray starts its workers at niceness 15: on a busy machine decisions would wait behind everything, the learner first.
+_SYSTEM = {"worker_niceness": 0}
 _log = logging.getLogger("streambandit.cluster")
 
 
@@ -32,6 +34,7 @@ def cluster(*, quiet: bool = False) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": not quiet, "namespace": "streambandit"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
+        options["_system_config"] = _SYSTEM
     _start(options)
     # It warns at every start that the new API stack is used, which is the only one there is for this algorithm.
     logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
