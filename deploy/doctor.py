@@ -5,7 +5,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.console import Console
 from agent.errors import AgentError
 from agent.settings import EncoderSettings
 from deploy.broker.jars import missing
+from deploy.bytecode import compiled
 from deploy.endpoint import is_loopback
 from deploy.settings import Settings
 
@@ -78,10 +78,7 @@ def packages(_settings: Settings) -> Iterator[Finding]:
 
 def bytecode(_settings: Settings) -> Iterator[Finding]:
     """Whether every process of each start compiles what it imports, which takes longer than the rest of the start."""
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None or not sys.dont_write_bytecode:
-        return
-    if not Path(importlib.util.cache_from_source(spec.origin)).exists():
+    if sys.dont_write_bytecode and not compiled():
         yield Finding(
             "note",
             "packages are compiled anew at every start: their bytecode is not there, and Python is told to write none",
