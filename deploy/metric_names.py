@@ -168,6 +168,7 @@ COUNTERS = {
 }
 GAUGES = {
     "consumer_lag": Gauge("consumer_lag_records", "Records that wait unread in the input topics."),
+    "start_seconds": Gauge("start_seconds", "From the start of the process to its first decision.", "max"),
     "open_decisions": Gauge("open_decisions", "Decisions whose attribution window has not passed."),
     "open_bytes": Gauge("open_decisions_bytes", "Memory of the open decisions and their clicks."),
     "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),

@@ -20,6 +20,7 @@ MODULES = {
     "latency": "deploy.bench.speed.latency",
     "staleness": "deploy.bench.speed.staleness",
     "runners": "deploy.bench.speed.runners",
+    "start": "deploy.bench.speed.start",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
