@@ -44,16 +44,16 @@ def pace(one: Wire, traffic: Traffic, rate: float, seconds: float, warm_s: float
         BenchError: recommendations stay out.
     """
     one.tail.take()
-    sent_s: dict[str, float] = {}
+    sent_s: dict[str, tuple[int, float]] = {}  # number and time of what is not read back
     due_clicks: list[tuple[float, int, Click]] = []
-    took_ms: list[tuple[float, float]] = []
+    took_ms: list[tuple[int, float]] = []
     numbers = count()
     started_s, total = time.monotonic(), int(rate * seconds)
     while len(took_ms) < total:
         now_s = time.monotonic()
-        while len(sent_s) + len(took_ms) < total and now_s >= started_s + (len(sent_s) + len(took_ms)) / rate:
+        while (number := len(sent_s) + len(took_ms)) < total and now_s >= started_s + number / rate:
             impression, click = traffic.impression(wall_clock_ms())
-            sent_s[impression.impression_id] = time.monotonic()
+            sent_s[impression.impression_id] = number, time.monotonic()
             one.feed.send(impression)
             if click is not None:
                 delay_ms = click.ts_ms - impression.ts_ms
@@ -63,10 +63,10 @@ def pace(one: Wire, traffic: Traffic, rate: float, seconds: float, warm_s: float
         for record in one.tail.take(_READ_MS):
             if record.topic == "recommendations" and sent_s:
                 name = _TOLD.decode(record.value).impression_id
-                then_s = sent_s.pop(name if name in sent_s else next(iter(sent_s)))
-                took_ms.append((then_s - started_s, 1_000 * (time.monotonic() - then_s)))
+                number, then_s = sent_s.pop(name if name in sent_s else next(iter(sent_s)))
+                took_ms.append((number, 1_000 * (time.monotonic() - then_s)))
         if now_s > started_s + seconds + _LEFT_S:
             raise BenchError(f"Every impression must be decided within {_LEFT_S:g} s; {len(sent_s):,} are not")
     for _, _, click in due_clicks:
         one.feed.send(click)
-    return np.array([took for at_s, took in took_ms if at_s >= warm_s])
+    return np.array([took for number, took in took_ms if number >= warm_s * rate])
