@@ -14,11 +14,10 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agent.by_decision import ByDecision
 from agent.expert_reading import Reading
 from agent.item_effects import Arrows, Effect, ItemEffects
 from agent.levels import At, Levels, SharedLevels
@@ -124,20 +123,20 @@ class BayesianLogistic(nn.Module):
         self.items.clear()
         self._settle()
 
-    def score(self, read: Regressors, counts_B: NDArray[np.int64] | None = None) -> tuple[Tensor, Tensor]:
+    def score(self, read: Regressors, by_decision: ByDecision | None = None) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of the logit of each candidate, [N] each.
 
         Args:
             read: of the candidates.
-            counts_B: how many of them, one after the other, share a context; each has its own where not given.
+            by_decision: which of them share a context; each has its own where not given.
         """
-        counts_B = np.ones(len(read.item_N), dtype=np.int64) if counts_B is None else counts_B
-        mean_N, variance_N = self._reading().score(read, counts_B, self._effect)
+        by_decision = by_decision or ByDecision.one_each(len(read.item_N))
+        mean_N, variance_N = self._reading().score(read, by_decision, self._effect)
         return mean_N, variance_N.sqrt()
 
     def logit(self, read: Regressors) -> Tensor:
         """Posterior mean of the logit of each candidate, [N], without its deviation."""
-        return read.times(self.mean) + self._effect(read.item_N).mean_N
+        return read.times(self.mean).add_(self._reading().effects(read.item_N, self._effect))
 
     def sample(self, read: Regressors, count: int, seed: int) -> Tensor:
         """Joint draws [M, N] of the candidates' logits from the posterior.

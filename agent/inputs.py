@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from agent.by_decision import ByDecision
 from envs.observation import Observation
 from envs.rows import Rows
 
@@ -26,11 +26,7 @@ class Inputs(NamedTuple):
     item_N: Tensor
     user_B: Tensor
     group_B: Tensor
-
-    @property
-    def counts_B(self) -> NDArray[np.int64]:
-        """Candidates of each decision."""
-        return np.bincount(self.segment_N.numpy(), minlength=len(self.user_B))
+    by_decision: ByDecision
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:
@@ -52,6 +48,7 @@ def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:
         columns["item_R"],
         columns["user_R"],
         columns["group_R"],
+        ByDecision.one_each(len(segment_R)),
     )
 
 
@@ -66,4 +63,5 @@ def inputs_of_observation(observation: Observation) -> Inputs:
         torch.from_numpy(observation.item_N),
         torch.from_numpy(observation.user_B),
         torch.from_numpy(observation.group_B),
+        ByDecision(observation.counts_B),
     )

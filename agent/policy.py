@@ -126,7 +126,7 @@ class Policy(nn.Module):
             logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
-        logit_N, sd_N = self.expert.score(read, inputs.counts_B)
+        logit_N, sd_N = self.expert.score(read, inputs.by_decision)
         own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.segment_N)
         logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
         return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
@@ -271,9 +271,9 @@ class Policy(nn.Module):
         self.open_rows.fill_(float(weight_R.sum()))
 
     def moved(self) -> None:
-        """Says that weights came from elsewhere."""
-        for expert in (self.expert, self.recent):
-            expert.moved()
+        """Says that weights came from elsewhere: what was worked out from those before is of no use."""
+        for part in (self.context_side, self.item_side, self.expert, self.recent):
+            part.moved()
 
     def settle(self) -> None:
         """Lets decisions read what is settled alone."""

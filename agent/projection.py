@@ -6,6 +6,7 @@ at least `rank` columns, so that 384 embedding columns do not drown 16 numeric o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,6 +66,13 @@ class Projection(nn.Module):
         self.register_buffer("weights", torch.zeros(columns, every))
         self.register_buffer("offset", torch.zeros(every))
         self.register_buffer("active", torch.zeros(every, dtype=torch.bool))
+        self.moved()
+
+    def moved(self) -> None:
+        """Says that the buffers changed."""
+        self._has_heavy = bool(self.heavy.any())
+        ends = (slice(0, self.width), slice(self.width, None))
+        self._longest = [_LONGEST * max(int(self.active[end].sum()), 1) ** 0.5 for end in ends]
 
     def forward(self, values: Tensor) -> Tensor:
         """Leading components [R, width] of values [R, columns]."""
@@ -72,17 +80,20 @@ class Projection(nn.Module):
 
     def both(self, values: Tensor, *, further: bool = True) -> tuple[Tensor, Tensor]:
         """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
-        every = slice(None if further else self.width)
-        components = self.squash(values) @ self.weights[:, every] - self.offset[every]
-        leading, more = components[:, : self.width], components[:, self.width :]
-        return _shortened(leading, self.active[: self.width]), _shortened(more, self.active[self.width :])
+        width = self.width + (self.further if further else 0)
+        weights, offset = self.weights[:, :width], self.offset[:width]
+        components = (self.squash(values) @ weights).sub_(offset)
+        leading = _shortened(components[:, : self.width], self._longest[0])
+        more = components[:, self.width :]
+        return leading, _shortened(more, self._longest[1]) if more.shape[1] else more
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
-        z = (values - self.center) / self.scale
+        z = (values - self.center).div_(self.scale)
+        if not self._has_heavy:
+            return z.clamp_(-_CLIP, _CLIP)
         squashed = z.clamp(-_CLIP, _CLIP)
-        if self.heavy.any():
-            squashed[:, self.heavy] = (1.1 * torch.asinh(z[:, self.heavy])).clamp(-4.0, 4.0)
+        squashed[:, self.heavy] = (1.1 * torch.asinh(z[:, self.heavy])).clamp(-4.0, 4.0)
         return squashed
 
     def fit(self, values: NDArray[np.float32]) -> None:
@@ -91,6 +102,7 @@ class Projection(nn.Module):
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(scale))
         self.heavy.copy_(torch.from_numpy(heavy))
+        self.moved()
         squashed = self.squash(torch.from_numpy(values)).double().numpy()
         found, mean, kept = _components(squashed, self._blocks, self._rank)
         self.weights.zero_()
@@ -98,6 +110,11 @@ class Projection(nn.Module):
         self.weights[:, : found.shape[1]] = torch.from_numpy(found)
         self.offset[: found.shape[1]] = torch.from_numpy(mean @ found)
         self.active.copy_(torch.arange(len(self.active)) < kept)
+        self.moved()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
+        super()._load_from_state_dict(*args, **kwargs)
+        self.moved()
 
 
 def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
@@ -150,9 +167,9 @@ def _unit(eigenvalues: Doubles) -> float:
     return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
 
 
-def _shortened(components: Tensor, active: Tensor) -> Tensor:
-    longest = _LONGEST * active.sum().clamp_min(1).sqrt()
-    shortened: Tensor = components * (longest / components.norm(dim=-1, keepdim=True).clamp_min(longest))
+def _shortened(components: Tensor, longest: float) -> Tensor:
+    norm = torch.linalg.vector_norm(components, dim=-1, keepdim=True)
+    shortened: Tensor = components * (longest / norm.clamp_min_(longest))
     return shortened
 
 

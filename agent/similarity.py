@@ -1,14 +1,17 @@
 """How much an item is like what its context's text asks for, and like what its user cares for."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agent.inputs import Inputs
 from agent.projection import Projection
 from envs.features import Layout
+from envs.protocols import Floats
 
 _USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
 _LARGEST = 4.0  # scaled similarity, at most
+_SHORTEST = 1e-12  # length of a vector
 
 
 class Similarity(nn.Module):
@@ -53,13 +56,17 @@ class Similarity(nn.Module):
         """
         layout = self._layout
         item_NE = inputs.candidates_ND[:, : layout.interest]
+        if not self.width:
+            return item_NE.new_zeros(len(item_NE), 0)
+        sides = [(item_NE.numpy(), _length(item_NE)), (item_NR.numpy(), _length(item_NR))]
         columns = []
         for asked_BE in self._asked(inputs):
             asked_BR = item_side(nn.functional.pad(asked_BE, (0, layout.candidate_total - layout.interest)))
             asked_BR = asked_BR * (asked_BE != 0).any(dim=1, keepdim=True)
-            columns.append(_cosine(asked_BE, item_NE, inputs.segment_N))
-            columns.append(_cosine(asked_BR, item_NR, inputs.segment_N))
-        return torch.stack(columns, dim=1) if columns else item_NE.new_zeros(len(item_NE), 0)
+            for asked_BX, (item_NX, length_N) in zip((asked_BE, asked_BR), sides, strict=True):
+                unit_BX = nn.functional.normalize(asked_BX, dim=1).numpy()
+                columns.append(inputs.by_decision.dots(unit_BX, item_NX) / length_N)
+        return torch.from_numpy(np.stack(columns, axis=1))
 
     def _asked(self, inputs: Inputs) -> list[Tensor]:
         """What items are compared with, in the space of interests: the context's text, and the user's interest."""
@@ -68,7 +75,6 @@ class Similarity(nn.Module):
         return [*asked, inputs.user_BU[:, :interest]] if interest else asked
 
 
-def _cosine(one_BE: Tensor, other_NE: Tensor, segment_N: Tensor) -> Tensor:
-    one_BE = nn.functional.normalize(one_BE, dim=1)
-    other_NE = nn.functional.normalize(other_NE, dim=1)
-    return (one_BE[segment_N] * other_NE).sum(-1)
+def _length(vector_NX: Tensor) -> Floats:
+    length_N: Floats = torch.linalg.vector_norm(vector_NX, dim=1).clamp_min_(_SHORTEST).numpy()
+    return length_N

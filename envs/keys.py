@@ -32,8 +32,8 @@ def groups_of(contexts: Sequence[Context]) -> NDArray[np.int64]:
     >>> sports == named_so, none
     (True, 0)
     """
-    names = [(context.attributes or {}).get("group") or context.text for context in contexts]
-    return np.fromiter((_key(name) if name else 0 for name in names), dtype=np.int64)
+    names = [c.attributes.get("group") or c.text if c.attributes else c.text for c in contexts]
+    return np.array([_key(name) if name else 0 for name in names], dtype=np.int64)
 
 
 @lru_cache(_REMEMBERED)

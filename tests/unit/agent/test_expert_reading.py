@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from agent.by_decision import ByDecision
 from agent.expert import BayesianLogistic
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
@@ -28,6 +29,10 @@ def some(seed, counts_B, items=ITEMS):
     return Regressors(*columns, torch.from_numpy(item_N))
 
 
+def sharing(*counts):
+    return ByDecision(np.array(counts))
+
+
 def taught(*, rows=300, items=6, **settings):
     model = BayesianLogistic(ExpertSettings(**settings), I, J, S)
     read = some(1, [1] * rows, items)
@@ -46,7 +51,7 @@ def written_out(model, read):
 @pytest.mark.parametrize("counts_B", [[5, 5, 5], [1, 7, 3, 7, 2], [11]])
 def test_candidates_of_a_decision_are_scored_together_as_each_by_itself(counts_B):
     model, read = taught(), some(2, counts_B)
-    logit_N, sd_N = model.score(read, np.array(counts_B))
+    logit_N, sd_N = model.score(read, sharing(*counts_B))
     expected_logit_N, expected_sd_N = written_out(model, read)
     torch.testing.assert_close(logit_N, expected_logit_N, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(sd_N, expected_sd_N, rtol=1e-4, atol=1e-5)
@@ -61,10 +66,10 @@ def test_a_variance_that_is_lost_in_differences_is_written_out():
     model.learn(ones, Targets(*torch.tensor([[0.5], [100.0], [0.0]]).double().expand(3, 1_000)))
     read = ones.where(torch.arange(1_000) < 3)
     with patch("agent.expert_reading.Reading._written_out", side_effect=AssertionError("written out")):
-        model.score(some(3, [3]), np.array([3]))
+        model.score(some(3, [3]), sharing(3))
         with pytest.raises(AssertionError, match="written out"):
-            model.score(read, np.array([3]))
-    torch.testing.assert_close(model.score(read, np.array([3]))[1], written_out(model, read)[1], rtol=1e-3, atol=0)
+            model.score(read, sharing(3))
+    torch.testing.assert_close(model.score(read, sharing(3))[1], written_out(model, read)[1], rtol=1e-3, atol=0)
 
 
 def moves():
@@ -90,28 +95,18 @@ def moves():
 
 @pytest.mark.parametrize("move", moves())
 def test_what_was_worked_out_before_a_move_is_not_read_after_it(move):
-    model, read, counts_B = taught(), some(2, [5, 5]), np.array([5, 5])
-    model.score(read, counts_B)
+    model, read, by_decision = taught(), some(2, [5, 5]), sharing(5, 5)
+    model.score(read, by_decision)
     copy = deepcopy(model)
     moves()[move](model)
     for each in (model, copy):
         expected = written_out(each, read)
-        torch.testing.assert_close(each.score(read, counts_B), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(each.score(read, by_decision), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_number_does_not_depend_on_which_items_came_first():
     one, other = taught(items=200), taught(items=200)
     late = some(8, [20], items=200)
     one.score(some(7, [90], items=200))
-    for mine, theirs in zip(one.score(late, np.array([20])), other.score(late, np.array([20])), strict=True):
+    for mine, theirs in zip(one.score(late, sharing(20)), other.score(late, sharing(20)), strict=True):
         assert torch.equal(mine, theirs)
-
-
-def test_of_many_items_only_so_many_are_kept():
-    model, read = taught(), some(2, [30], items=30)
-    expected = model.score(read)
-    model.moved()
-    with patch("agent.expert_reading._MOST_ITEMS", 20):
-        for first in (0, 10, 20):
-            model.score(read.where((torch.arange(30) >= first) & (torch.arange(30) < first + 10)))
-        torch.testing.assert_close(model.score(read), expected, rtol=0, atol=0)
