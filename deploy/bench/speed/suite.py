@@ -18,6 +18,7 @@ Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
 MODULES = {
     "transport": "deploy.bench.speed.transport",
     "deciding": "deploy.bench.speed.deciding",
+    "encoder": "deploy.bench.speed.encoder",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
