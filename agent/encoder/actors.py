@@ -1,6 +1,5 @@
 """Ray actors that serve the encoder to every process of the cluster."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ class EncoderServer:
     """One encoder with one thread. It restarts by itself; a call that was under way is tried again."""
 
     def __init__(self, settings: EncoderSettings) -> None:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
         if settings.engine == "torch-fp32":
             import torch  # noqa: PLC0415 - seconds to import, and the other engine does without
 

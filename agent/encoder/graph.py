@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from envs.protocols import Floats
 
@@ -37,16 +37,13 @@ class Graph:
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Floats:
         """The embeddings [N, E]; texts of as many tokens share a batch, so that little is padded."""
-        tokens = [encoding.ids for encoding in self._tokens(texts)]
+        tokens = [self._tokenizer.encode(text).ids for text in texts]  # in a batch it would take all cores
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors_NE = np.empty((len(texts), self.dim), np.float32)
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             vectors_NE[batch] = self._run([tokens[index] for index in batch])
         return vectors_NE
-
-    def _tokens(self, texts: Sequence[str]) -> list[Encoding]:
-        return list(self._tokenizer.encode_batch_fast(list(texts)))
 
     def _run(self, tokens: list[list[int]]) -> Floats:
         ids_BT = np.full((len(tokens), len(tokens[-1])), self._pad_id, np.int64)  # the last is the longest

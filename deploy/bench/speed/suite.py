@@ -21,6 +21,7 @@ MODULES = {
     "staleness": "deploy.bench.speed.staleness",
     "runners": "deploy.bench.speed.runners",
     "start": "deploy.bench.speed.start",
+    "encoder": "deploy.bench.speed.encoder",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
