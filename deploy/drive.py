@@ -182,6 +182,10 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "decisions_per_second": decisions / elapsed_s if elapsed_s else None,
         "latency_p50_ms": latency.quantile(0.5),
         "latency_p99_ms": latency.quantile(0.99),
+        "outcome_staleness_p50_ms": _quantile(totals, "outcome_staleness_ms", 0.5),
+        "outcome_staleness_p99_ms": _quantile(totals, "outcome_staleness_ms", 0.99),
+        "click_staleness_p50_ms": _quantile(totals, "click_staleness_ms", 0.5),
+        "click_staleness_p99_ms": _quantile(totals, "click_staleness_ms", 0.99),
         "policy_versions": int(run.algorithm.runner_version.split(".")[1]),
         "outcomes": int(totals.total("outcomes")),
         "dead_letters": int(totals.total("dead_letters")),
@@ -197,3 +201,8 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "run_seconds": round(elapsed_s, 2),
         "apprentice": apprentice_figures(totals),
     }
+
+
+def _quantile(totals: Tally, name: str, q: float) -> float | None:
+    found = totals.histograms.get(name)
+    return None if found is None else found.quantile(q)

@@ -221,6 +221,12 @@ DISTRIBUTIONS = {
     "decision_latency_ms": Distribution(
         "decision_latency_seconds", "From reading an impression to its published recommendation."
     ),
+    "outcome_staleness_ms": Distribution(
+        "outcome_staleness_seconds", "From the close of an outcome to deciding by weights that learned it."
+    ),
+    "click_staleness_ms": Distribution(
+        "click_staleness_seconds", "From joining a click to an open decision to deciding by weights that hold it."
+    ),
     "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
     "learner_provide_ms": Distribution("learner_provide_seconds", "Taking open decisions into the weights."),
     "learner_hand_out_ms": Distribution("learner_hand_out_seconds", "Putting weights together and sending them out."),

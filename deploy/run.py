@@ -63,7 +63,7 @@ def run_agent(settings: Settings, options: RunOptions, open_session: OpenSession
             _log.warning("each process compiles anew what it imports, which takes longer than all else; see doctor")
         with without_collector():
             with imported_beside("torch"):
-                stack.enter_context(cluster(actors=actors_of(settings)))
+                stack.enter_context(cluster(processes=actors_of(settings)))
                 stop = stack.enter_context(asked_to_stop(timer_s, settings.runner.stop_deadline_s))
                 steps.reached("ray")
                 encoders = start_encoders(settings.agent)

@@ -1,15 +1,15 @@
 """Ray actors that serve the encoder to every process of the cluster."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import ray
-import torch
 
-from agent.encoder.bert import BertEncoder
 from agent.encoder.cache import CachedEncoder
 from agent.encoder.dims import dim_in_folder
+from agent.encoder.local import open_encoder
 from agent.errors import EncoderError
 from agent.settings import EncoderSettings
 from envs.protocols import Floats
@@ -21,8 +21,12 @@ class EncoderServer:
     """One encoder with one thread. It restarts by itself; a call that was under way is tried again."""
 
     def __init__(self, settings: EncoderSettings) -> None:
-        torch.set_num_threads(1)
-        self._encoder = BertEncoder(settings)
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        if settings.engine == "torch-fp32":
+            import torch  # noqa: PLC0415 - seconds to import, and the other engine does without
+
+            torch.set_num_threads(1)
+        self._encoder = open_encoder(settings)
 
     def describe(self) -> tuple[int, str]:
         """Length of an embedding, and version."""

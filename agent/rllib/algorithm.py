@@ -23,6 +23,7 @@ from agent.rllib.learner import BanditLearner
 from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
+from agent.rllib.staleness import Knows
 from stream.errors import StreamError
 from stream.meter import Tally
 
@@ -135,7 +136,7 @@ class BanditAlgorithm(Algorithm):
         """Gives every runner what it lacks of the learner's weights, with what is open now in them."""
         self._provisional.provide(self.ledger.positions)
         started_s = self._now()
-        self._hand_out.send(self.ended)
+        self._hand_out.send(self.ended, Knows(dict(self.ledger.positions), self._provisional.evidence.known()))
         self._tallies[_LEARNER].observe("learner_hand_out_ms", [1_000.0 * (self._now() - started_s)])
 
     def start_with_weights(self) -> None:

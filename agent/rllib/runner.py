@@ -23,6 +23,7 @@ from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
+from agent.rllib.staleness import Staleness
 from agent.rllib.weights import Inbox, Revision, Weights
 from agent.user_snapshots import UserStores
 from envs.features import Featurizer
@@ -44,10 +45,10 @@ class StreamRunner(EnvRunner, Checkpointable):
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
-        self._steps = self.config.steps() if self.config.steps is not None else None
-        self._steps_told = False
-        self._reached("imported")
+        self._steps = self.config.steps()
+        self._steps.reached("imported")
         self.meter = Tally()
+        self._staleness = Staleness(self.meter)
         self.module: Any = None
         self._session: Session | None = None
         self._loop: DecidingLoop | None = None
@@ -66,7 +67,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self.make_module()
         if self.worker_index:
             gc.freeze()  # what is imported stays: a full collection looked through it for 140 ms while decisions waited
-        self._reached("built")
+        self._steps.reached("built")
 
     def make_module(self) -> None:
         """Builds the module from the config."""
@@ -93,7 +94,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         book = self._feed.book if self._feed is not None else None
         self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book)
         self._swapped_s = self._handed_s = self._now()
-        self._reached("log")
+        self._steps.reached("log")
 
     def sample(
         self, room: int = 1_000_000, *, wind_down: bool = False, looked: Mapping[int, int] | None = None, **_: Any
@@ -122,7 +123,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             version=self.module.version,
             ended=ended and not self._queue,
             failure=self._failure,
-            steps=self._take_steps(),
+            steps=self._steps.take("decided"),
         )
 
     def get_metrics(self) -> Any:
@@ -214,8 +215,10 @@ class StreamRunner(EnvRunner, Checkpointable):
         return self._thread is None and self._failure is None and not self._over()
 
     def _swap(self) -> None:
-        if self._inbox.open(self.module.policy):
+        knows = self._inbox.open(self.module.policy)
+        if knows is not None:
             self._swapped_s = self._now()
+            self._staleness.swapped(knows, self.worker_index, self._swapped_s)
 
     def _decide(self) -> None:
         loop = self._loop
@@ -238,16 +241,26 @@ class StreamRunner(EnvRunner, Checkpointable):
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
         if self.meter.counters.get(("decisions", "")):
-            self._reached("decided")
-        look = self._feed.look() if self._feed is not None else None
+            self._steps.reached("decided")
+        look = self._look(loop)
         if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
             self._hand_over(resolved, look)
+
+    def _look(self, loop: DecidingLoop) -> OpenLook | None:
+        if self._feed is None:
+            return None
+        self._staleness.joined(loop.joined, self._now())
+        look = self._feed.look()
+        if look is not None:
+            self._staleness.looked(look.number)
+        return look
 
     def _hand_over(self, resolved: Resolved | None, look: OpenLook | None = None) -> None:
         self._handed_s = self._now()
         self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
         world = self._session.world() if self._session is not None else {}
         spans = self._loop.take_spans() if self._loop is not None else ()
+        self._staleness.closed(spans, self._handed_s)
         clicks = self._loop.take_clicks() if self._loop is not None else ()
         handover = Handover(resolved, spans, self.meter.take(), world, clicks, self._marks(spans), look)
         while not self._stopping.is_set():
@@ -266,17 +279,6 @@ class StreamRunner(EnvRunner, Checkpointable):
             for span in spans
             if span.partition in joins
         )
-
-    def _reached(self, step: str) -> None:
-        if self._steps is not None:
-            self._steps.reached(step)
-
-    def _take_steps(self) -> Mapping[str, int]:
-        """The steps of the start, once the last of them is reached; {} before and after."""
-        if self._steps is None or self._steps_told or "decided" not in self._steps.at_ms:
-            return {}
-        self._steps_told = True
-        return dict(self._steps.at_ms)
 
     def _now(self) -> float:
         return self._session.timer() if self._session is not None else 0.0

@@ -86,9 +86,7 @@ def start(settings: Settings, folder: Path, name: str) -> Start:
     """
     traffic = Traffic(TrafficSettings(), wall_clock_ms())
     with wire(settings, name, transactional=False) as (mine, one):
-        for _ in range(_IMPRESSIONS):
-            one.feed.send(traffic.impression()[0])
-        one.feed.flush()
+        one.feed.preload(traffic.impression()[0] for _ in range(_IMPRESSIONS))
         began_s = timer_s()
         with agent(mine, folder / name) as running:
             one.tail.until(bool, _WITHIN_S, _PAUSE_S)

@@ -70,7 +70,7 @@ def test_an_encoder_that_loads_says_what_it_is(monkeypatch):
     monkeypatch.setattr(doctor, "_encode", lambda settings: (384, "abc"))
     healthy, text = told(load_settings(), broker=False)
     assert healthy
-    assert "✓ encoder: packaged MiniLM loads; 384 dimensions, version abc" in text
+    assert "✓ encoder: packaged MiniLM loads by onnx-int8; 384 dimensions, version abc" in text
 
 
 def test_missing_java_is_no_fault_but_is_said(monkeypatch):
