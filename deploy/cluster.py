@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from agent.encoder import actors
 from agent.settings import AgentSettings
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
@@ -18,7 +19,7 @@ _log = logging.getLogger("streambandit.cluster")
 
 
 @contextmanager
-def cluster(*, quiet: bool = False, actors: int | None = None) -> Iterator[None]:
+def cluster(*, quiet: bool = False, processes: int | None = None) -> Iterator[None]:
     """Connects to the cluster of `RAY_ADDRESS`, or starts a local one that ends with the block.
 
     Ray's token authentication is set explicitly (off, unless the environment says otherwise), because a local start
@@ -26,8 +27,8 @@ def cluster(*, quiet: bool = False, actors: int | None = None) -> Iterator[None]
 
     Args:
         quiet: keep what Ray's own processes say out of the terminal, for demonstrations.
-        actors: how many will be used. So many processes of a local cluster come up at once and wait for them; None
-            takes as many as there are processors.
+        processes: how many actors will be used: so many processes of a local cluster come up at once, and wait for
+            them. As many as there are processors where None.
     """
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     if quiet:
@@ -35,7 +36,7 @@ def cluster(*, quiet: bool = False, actors: int | None = None) -> Iterator[None]
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": not quiet, "namespace": "streambandit"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
-        options |= {"_system_config": _SYSTEM, "num_cpus": actors}  # no actor of ours asks for a whole processor
+        options |= {"_system_config": _SYSTEM, "num_cpus": processes}  # no actor of ours asks for a whole processor
     _start(options)
     # It warns at every start that the new API stack is used, which is the only one there is for this algorithm.
     logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
@@ -61,8 +62,4 @@ def _start(options: dict[str, Any]) -> None:
 
 def start_encoders(agent: AgentSettings) -> list[Any]:
     """Starts the encoder actors; they end when their handles are dropped. None where no text is read."""
-    if agent.features.text == "off":
-        return []
-    from agent.encoder import actors  # noqa: PLC0415 - loads torch
-
-    return actors.start_encoders(agent.encoder)
+    return [] if agent.features.text == "off" else actors.start_encoders(agent.encoder)

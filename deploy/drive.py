@@ -66,7 +66,7 @@ def build(
     algorithm: BanditAlgorithm = config.build_algo()
     algorithm.encoder_actors = actors
     if actors:
-        require_dim(actors, settings.agent.encoder, dim)
+        require_dim(actors, dim)
     return algorithm
 
 

@@ -4,11 +4,14 @@ A start is mostly importing, in several processes. So Ray's own processes and th
 imports torch and RLlib, and what only the report needs comes after the run.
 """
 
+import logging
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.importing import imported_beside, without_collector
+from deploy.bytecode import compiled
 from deploy.clocks import steps_of_this_process, timer_s, wall_clock_ms
 from deploy.cluster import cluster, start_encoders
 from deploy.logs import logged
@@ -17,6 +20,8 @@ from deploy.settings import Settings
 from deploy.stopping import asked_to_stop
 from envs.session import OpenSession
 from stream.kafka.topics import require_topics
+
+_log = logging.getLogger("streambandit.run")
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,11 @@ def run_agent(settings: Settings, options: RunOptions, open_session: OpenSession
     folder = new_run_folder(settings.run_dir, wall_clock_ms)
     steps.reached("topics")
     with logged(folder / "run.log"), ExitStack() as stack:
+        if sys.dont_write_bytecode and not compiled():
+            _log.warning("each process compiles anew what it imports, which takes longer than all else; see doctor")
         with without_collector():
             with imported_beside("torch"):
-                stack.enter_context(cluster(actors=actors_of(settings)))
+                stack.enter_context(cluster(processes=actors_of(settings)))
                 stop = stack.enter_context(asked_to_stop(timer_s, settings.runner.stop_deadline_s))
                 steps.reached("ray")
                 encoders = start_encoders(settings.agent)

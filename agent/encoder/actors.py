@@ -48,18 +48,26 @@ def dim_of(actors: Sequence[Any], settings: EncoderSettings) -> int:
         EncoderError: no model is set, or none can be loaded.
     """
     found = dim_in_folder(settings)
-    return ActorEncoder(actors, settings.batch_size).dim if found is None else found
+    return _loaded_dim(actors) if found is None else found
 
 
-def require_dim(actors: Sequence[Any], settings: EncoderSettings, dim: int) -> None:
-    """Waits until the model is loaded.
+def require_dim(actors: Sequence[Any], dim: int) -> None:
+    """Waits until the model is loaded, as long as that takes: it may have to be fetched and converted first.
 
     Raises:
         EncoderError: it cannot be, or its embeddings are not as long as its folder says.
     """
-    loaded = ActorEncoder(actors, settings.batch_size).dim
+    loaded = _loaded_dim(actors)
     if loaded != dim:
         raise EncoderError(f"encoder.model must have embeddings of the length in its config.json, {dim}; got {loaded}")
+
+
+def _loaded_dim(actors: Sequence[Any]) -> int:
+    try:
+        return int(ray.get(actors[0].describe.remote())[0])
+    except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError) as error:
+        why = str(error).strip().splitlines()[-1]  # before it stand the stacks of the actor
+        raise EncoderError(f"encoder.model must load in its actor; got {why}") from error
 
 
 def name_of(index: int) -> str:

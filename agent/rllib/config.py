@@ -39,7 +39,7 @@ class BanditConfig(AlgorithmConfig):
         self.ending = Ending()
         self.open_history: OpenHistory | None = None
         self.prepare: Callable[[], None] | None = None
-        self.steps: Callable[[], Steps] | None = None
+        self.steps: Callable[[], Steps] = Steps
         self.env_runners(
             env_runner_cls=StreamRunner,
             num_env_runners=1,

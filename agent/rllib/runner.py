@@ -45,9 +45,8 @@ class StreamRunner(EnvRunner, Checkpointable):
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
-        self._steps = self.config.steps() if self.config.steps is not None else None
-        self._steps_told = False
-        self._reached("imported")
+        self._steps = self.config.steps()
+        self._steps.reached("imported")
         self.meter = Tally()
         self._staleness = Staleness(self.meter)
         self.module: Any = None
@@ -68,7 +67,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         self.make_module()
         if self.worker_index:
             gc.freeze()  # what is imported stays: a full collection looked through it for 140 ms while decisions waited
-        self._reached("built")
+        self._steps.reached("built")
 
     def make_module(self) -> None:
         """Builds the module from the config."""
@@ -95,7 +94,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         book = self._feed.book if self._feed is not None else None
         self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book)
         self._swapped_s = self._handed_s = self._now()
-        self._reached("log")
+        self._steps.reached("log")
 
     def sample(
         self, room: int = 1_000_000, *, wind_down: bool = False, looked: Mapping[int, int] | None = None, **_: Any
@@ -124,7 +123,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             version=self.module.version,
             ended=ended and not self._queue,
             failure=self._failure,
-            steps=self._take_steps(),
+            steps=self._steps.take("decided"),
         )
 
     def get_metrics(self) -> Any:
@@ -242,7 +241,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
         if self.meter.counters.get(("decisions", "")):
-            self._reached("decided")
+            self._steps.reached("decided")
         look = self._look(loop)
         if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
             self._hand_over(resolved, look)
@@ -280,17 +279,6 @@ class StreamRunner(EnvRunner, Checkpointable):
             for span in spans
             if span.partition in joins
         )
-
-    def _reached(self, step: str) -> None:
-        if self._steps is not None:
-            self._steps.reached(step)
-
-    def _take_steps(self) -> Mapping[str, int]:
-        """The steps of the start, once the last of them is reached; {} before and after."""
-        if self._steps is None or self._steps_told or "decided" not in self._steps.at_ms:
-            return {}
-        self._steps_told = True
-        return dict(self._steps.at_ms)
 
     def _now(self) -> float:
         return self._session.timer() if self._session is not None else 0.0

@@ -5,7 +5,6 @@ import logging
 import pytest
 
 from agent.steps import Steps
-from deploy.bytecode import compiled
 from deploy.clocks import steps_of_this_process, wall_clock_ms
 from deploy.first_decision import FirstDecision
 from deploy.run import actors_of
@@ -49,8 +48,3 @@ def test_as_many_processes_come_up_as_there_are_actors():
     many = Settings(runner={"runners": 3}, learner={"workers": 2}, agent={"encoder": {"actors": 4}})
     assert actors_of(many) == 3 + 2 + 4
     assert actors_of(Settings(agent={"features": {"text": "off"}})) == 1
-
-
-def test_a_package_is_compiled_where_its_bytecode_lies(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys.pycache_prefix", str(tmp_path))
-    assert not compiled("json")
