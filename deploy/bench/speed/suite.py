@@ -22,6 +22,7 @@ MODULES = {
     "runners": "deploy.bench.speed.runners",
     "start": "deploy.bench.speed.start",
     "encoder": "deploy.bench.speed.encoder",
+    "anatomy": "deploy.bench.speed.anatomy",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
