@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from agent.deciding import Ending
+from agent.garbage import keep_what_is_there
 from agent.rllib.algorithm import BanditAlgorithm
 from agent.steps import Steps
 from deploy.clocks import timer_s
@@ -110,6 +111,7 @@ class LiveRun:
         """
         if self._resume():
             self.first.steps.reached("resumed")
+            keep_what_is_there()
             while not self.run.ended:
                 if self._stop.asked:
                     self.run.algorithm.wind_down()

@@ -16,6 +16,7 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 from agent.deciding import DecidingLoop
 from agent.errors import AgentError, EncoderError
+from agent.garbage import keep_what_is_there
 from agent.open_evidence import Mark
 from agent.open_look import OpenLook
 from agent.resolved import Resolved, Span
@@ -204,6 +205,7 @@ class StreamRunner(EnvRunner, Checkpointable):
                 return
             self._failure = f"{type(error).__name__}: {error}"
             return
+        keep_what_is_there()
         self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
         self._thread.start()
 
