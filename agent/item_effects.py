@@ -12,6 +12,7 @@ Forgetting is lazy: all of it halves with every `memory_rows` of the clock, seen
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -173,17 +174,15 @@ class ItemEffects(nn.Module):
             blank = (mean_d.new_zeros(len(place_N), width) for width in self._widths)
             return Effect(mean_d.new_zeros(len(place_N)), mean_d.new_full((len(place_N),), 1.0 / self._prior), *blank)
         row = self.table.read(place_N.clamp_min(0))
-        keep_N = torch.where(place_N >= 0, self._kept(row["touched"], clock), 0.0).float()
-        precision_N = self._prior + keep_N * row["scalars"][:, 1]
+        age_N, scalars_N4 = row["touched"].numpy() - float(clock), row["scalars"].numpy()
+        keep_N = (np.exp2(age_N / self._memory_rows) * (place_N.numpy() >= 0)).astype(np.float32)
+        precision_N = np.float32(self._prior) + keep_N * scalars_N4[:, 1]
         share_N = keep_N / precision_N
         stored = Regressors(row["context"], row["item"], row["similarity"], item_N)
-        return Effect(
-            (row["scalars"][:, 0] - stored.times(mean_d)) * share_N,
-            1.0 / precision_N,
-            row["context"] * share_N[:, None],
-            row["item"],
-            row["similarity"] * share_N[:, None],
-        )
+        mean_N = (scalars_N4[:, 0] - stored.times(mean_d).numpy()) * share_N
+        c_NI, q_NS = row["context"].numpy() * share_N[:, None], row["similarity"].numpy() * share_N[:, None]
+        columns = (mean_N, 1.0 / precision_N, c_NI, row["item"].numpy(), q_NS)
+        return Effect(*map(torch.from_numpy, columns))
 
     def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""

@@ -26,6 +26,7 @@ from agent.threads import one_thread
 from agent.user_effects import UserEffects
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
+from envs.protocols import Floats
 from envs.rows import Rows
 
 _COSINE_LOGIT = 10.0
@@ -127,7 +128,7 @@ class Policy(nn.Module):
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
         logit_N, sd_N = self.expert.score(read, inputs.by_decision)
-        own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.segment_N)
+        own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
         logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
         return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
 
@@ -166,11 +167,13 @@ class Policy(nn.Module):
 
     def read(self, inputs: Inputs) -> Regressors:
         """What the expert reads of the candidates."""
-        context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
+        context_BI = _with_one(self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1)))
         item_NR, further_NF = self.item_side.both(inputs.candidates_ND)
-        similarity_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
-        apart_NS = torch.cat([similarity_NS, further_NF], dim=1)
-        return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), apart_NS, inputs.item_N)
+        apart_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
+        if further_NF.shape[1]:
+            apart_NS = torch.cat([apart_NS, further_NF], dim=1)
+        context_NI = torch.from_numpy(context_BI[inputs.segment_N.numpy()])
+        return Regressors(context_NI, torch.from_numpy(_with_one(item_NR)), apart_NS, inputs.item_N)
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
@@ -281,5 +284,7 @@ class Policy(nn.Module):
         self.open_rows.zero_()
 
 
-def _with_one(values: Tensor) -> Tensor:
-    return torch.cat([values.new_ones(len(values), 1), values], dim=1)
+def _with_one(side_NX: Tensor) -> Floats:
+    with_one_NX = np.ones((len(side_NX), 1 + side_NX.shape[1]), np.float32)
+    with_one_NX[:, 1:] = side_NX.numpy()
+    return with_one_NX

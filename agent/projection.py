@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from envs.protocols import Floats
+
 Doubles = NDArray[np.float64]
 _CLIP = 5.0
 _LONGEST = 2.0  # root mean square of a row's components, at most
@@ -81,20 +83,24 @@ class Projection(nn.Module):
     def both(self, values: Tensor, *, further: bool = True) -> tuple[Tensor, Tensor]:
         """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
         width = self.width + (self.further if further else 0)
-        weights, offset = self.weights[:, :width], self.offset[:width]
-        components = (self.squash(values) @ weights).sub_(offset)
-        leading = _shortened(components[:, : self.width], self._longest[0])
-        more = components[:, self.width :]
-        return leading, _shortened(more, self._longest[1]) if more.shape[1] else more
+        components = (self.squash(values) @ self.weights[:, :width]).numpy()
+        components -= self.offset[:width].numpy()
+        leading, more = components[:, : self.width], components[:, self.width :]
+        _shorten(leading, self._longest[0])
+        if more.shape[1]:
+            _shorten(more, self._longest[1])
+        return torch.from_numpy(leading), torch.from_numpy(more)
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
-        z = (values - self.center).div_(self.scale)
-        if not self._has_heavy:
-            return z.clamp_(-_CLIP, _CLIP)
-        squashed = z.clamp(-_CLIP, _CLIP)
-        squashed[:, self.heavy] = (1.1 * torch.asinh(z[:, self.heavy])).clamp(-4.0, 4.0)
-        return squashed
+        z = values.numpy() - self.center.numpy()
+        z /= self.scale.numpy()
+        heavy = self.heavy.numpy()
+        tails = 1.1 * np.arcsinh(z[:, heavy]) if self._has_heavy else None
+        np.minimum(np.maximum(z, -_CLIP, out=z), _CLIP, out=z)
+        if tails is not None:
+            z[:, heavy] = np.clip(tails, -4.0, 4.0)
+        return torch.from_numpy(z)
 
     def fit(self, values: NDArray[np.float32]) -> None:
         """Fits scales and components to rows [R, columns]; a column that never varies is left out."""
@@ -167,10 +173,12 @@ def _unit(eigenvalues: Doubles) -> float:
     return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
 
 
-def _shortened(components: Tensor, longest: float) -> Tensor:
-    norm = torch.linalg.vector_norm(components, dim=-1, keepdim=True)
-    shortened: Tensor = components * (longest / norm.clamp_min_(longest))
-    return shortened
+def _shorten(components: Floats, longest: float) -> None:
+    """Shortens rows that are too long, in place."""
+    norm = np.sqrt(np.einsum("rc,rc->r", components, components))
+    far = np.flatnonzero(norm > longest)
+    if len(far):
+        components[far] *= (longest / norm[far])[:, None]
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

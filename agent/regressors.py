@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,8 +37,9 @@ class Regressors(NamedTuple):
         ([6233.0], [6233.0])
         """
         I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
-        crossed_N = ((self.context_NI @ weight_d[: I * J].view(I, J)) * self.item_NJ).sum(-1)
-        return crossed_N + self.similarity_NS @ weight_d[I * J :]
+        moved_NJ = self.context_NI @ weight_d[: I * J].view(I, J)
+        crossed_N = torch.from_numpy(np.einsum("nj,nj->n", moved_NJ.numpy(), self.item_NJ.numpy()))
+        return crossed_N.add_(self.similarity_NS @ weight_d[I * J :])
 
     def where(self, keep_N: Tensor) -> "Regressors":
         """The candidates for which `keep_N` is true."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agent.by_decision import ByDecision
 from agent.errors import LearnError
 from agent.settings import ExpertSettings
 from agent.table import Table
@@ -43,7 +44,7 @@ class UserEffects(nn.Module):
         self.table.clear()
 
     def effect(
-        self, user_B: Tensor, item_NJ: Tensor, clock: Tensor, segment_N: Tensor | None = None
+        self, user_B: Tensor, item_NJ: Tensor, clock: Tensor, by_decision: ByDecision | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from.
 
@@ -51,18 +52,16 @@ class UserEffects(nn.Module):
             user_B: keys of the users of B decisions.
             item_NJ: item sides of N candidates.
             clock: rows learned, as forgetting counts them.
-            segment_N: whose candidate each is; where not given, each decision has one.
+            by_decision: whose candidates they are; where not given, each decision has one.
         """
         place_B = self.table.find(user_B)
         known_B1 = (place_B >= 0).numpy()[:, None]
         if not known_B1.any():
             return item_NJ.new_zeros(len(item_NJ)), item_NJ.new_zeros(len(item_NJ))
         mean_BJ, precision_BJ = self._now(place_B.clamp_min_(0), clock)
-        moments_BK = np.concatenate([mean_BJ * known_B1, known_B1 / precision_BJ], axis=1, dtype=np.float32)
-        if segment_N is not None:
-            moments_BK = moments_BK[segment_N.numpy()]
-        b_NJ, J = item_NJ.numpy(), mean_BJ.shape[1]
-        mean_N, variance_N = (moments_BK[:, :J] * b_NJ).sum(axis=1), (moments_BK[:, J:] * b_NJ**2).sum(axis=1)
+        b_NJ, by_decision = item_NJ.numpy(), by_decision or ByDecision.one_each(len(item_NJ))
+        mean_N = by_decision.dots(mean_BJ * known_B1, b_NJ)
+        variance_N = by_decision.dots((known_B1 / precision_BJ).astype(np.float32), b_NJ * b_NJ)
         return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
 
     def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
