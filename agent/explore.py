@@ -5,8 +5,6 @@ All strategies work on ragged batches: N candidates of B decisions, cut by `coun
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from agent import strategies
 from agent.belief import Belief, Doubles, sigmoid
 from agent.errors import ExploreError

@@ -11,11 +11,10 @@ import torch
 
 from agent.encoder.bert import load, pooled
 from agent.encoder.graph import GRAPH, TOKENIZER, Graph
-from agent.encoder.quantise import Quantiser
+from agent.encoder.quantise import OPSET, Quantiser
 from agent.errors import EncoderError
 from envs.protocols import Floats
 
-_OPSET = 17
 _TRACED = ("a text", "one that is longer", "another of them that is longer than both")
 _PROOF = ("What is it", "Why your risotto turns gluey, and the one stir that fixes it", "1, 2", "The bank waits")
 _AXES = {
@@ -72,7 +71,7 @@ def _graph(module: torch.nn.Module, tokenizer: Any, model: str) -> bytes:  # noq
                 input_names=["input_ids", "attention_mask"],
                 output_names=["embedding"],
                 dynamic_axes=_AXES,
-                opset_version=_OPSET,
+                opset_version=OPSET,
                 dynamo=False,  # the other exporter takes ten times as long and needs two more packages
             )
         except (RuntimeError, TypeError, ValueError, torch.onnx.OnnxExporterError) as error:

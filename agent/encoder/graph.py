@@ -25,6 +25,7 @@ class Graph:
     def __init__(self, files: Mapping[str, bytes], max_tokens: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # one for each shape of a batch would be kept, and gains nothing here
         options.log_severity_level = _SEVERE
         self._session = onnxruntime.InferenceSession(
             files[GRAPH], options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER

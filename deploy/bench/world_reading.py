@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.encoder.cache import CachedEncoder
-from agent.encoder.local import local_encoder
+from agent.encoder.local import exact_encoder, local_encoder
 from agent.settings import EncoderSettings
 from deploy.bench.rounds import Features, Ints
 from envs.protocols import Encoder
@@ -18,12 +18,13 @@ class Vectors:
     """Encodes a list of texts once.
 
     Args:
-        encoder: of the texts; the packaged one where not given. It is loaded when it is first needed.
+        encoder: of the texts; the packaged one in fp32 where not given, so that a world stays the same whatever engine
+            reads its texts. It is loaded when it is first needed.
         folder: where vectors are kept for the next process; nowhere where not given.
     """
 
     def __init__(self, encoder: Encoder | None = None, folder: Path | None = None) -> None:
-        self._encoder = encoder or local_encoder(EncoderSettings())
+        self._encoder = encoder or exact_encoder(EncoderSettings())
         self._folder = folder
         self._known: dict[str, Features] = {}
 

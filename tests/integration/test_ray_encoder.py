@@ -1,20 +1,26 @@
-"""Encoder actors that are not waited for: the length of an embedding is known before, and checked once they are up."""
+"""Encoder actors: they serve what the encoder in process gives, start light, and are not waited for."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import ray
+from support.tiny_bert import tiny_bert
 
-from agent.encoder.actors import dim_of, name_of, require_dim, start_encoders
+from agent.encoder.actors import ActorEncoder, dim_of, name_of, require_dim, served_encoder, start_encoders
+from agent.encoder.local import open_encoder
 from agent.errors import EncoderError
 from agent.settings import EncoderSettings
 
 pytestmark = [pytest.mark.ray]
 Start = Callable[[EncoderSettings], list[Any]]
+WORDS = ["bread", "loaf", "bank", "central"]
+TEXTS = ["bread", "central bank", "", "a loaf of bread", "bank bank loaf", "loaf"]
 
 
 @pytest.fixture
@@ -30,7 +36,8 @@ def start(ray_cluster: None) -> Iterator[Start]:
     for actor in actors:
         ray.kill(actor)
     deadline = time.monotonic() + 30
-    while any(each["name"] == name_of(0) for each in ray.util.list_named_actors(all_namespaces=True)):
+    names = {name_of(index) for index in range(len(actors))}
+    while any(each["name"] in names for each in ray.util.list_named_actors(all_namespaces=True)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -57,3 +64,22 @@ def test_where_no_folder_says_it_the_actors_are_asked(start: Start, tmp_path: Pa
     settings = EncoderSettings(model=str(tmp_path))
     with pytest.raises(EncoderError, match=r"encoder.model must load"):
         dim_of(start(settings), settings)
+
+
+@pytest.mark.parametrize("engine", ["onnx-int8", "torch-fp32"])
+def test_actors_give_what_the_encoder_in_process_gives(start: Start, tmp_path: Path, engine: str) -> None:
+    settings = tiny_bert(tmp_path, WORDS, engine=engine, converted=str(tmp_path / "converted"), actors=2, batch_size=2)
+    actors = start(settings)  # both at once, with nothing kept yet
+    encoder, alone = served_encoder(actors, settings), open_encoder(settings)
+    assert (encoder.dim, encoder.version) == (alone.dim, alone.version)
+    np.testing.assert_allclose(encoder.encode(TEXTS), alone.encode(TEXTS), atol=1e-6)
+    assert ActorEncoder(actors, settings.batch_size).encode([]).shape == (0, alone.dim)
+
+
+def test_an_actor_with_a_kept_model_loads_neither_torch_nor_transformers(start: Start, tmp_path: Path) -> None:
+    settings = tiny_bert(tmp_path, WORDS, converted=str(tmp_path / "converted"))
+    open_encoder(settings)
+    (actor,) = start(settings)
+    assert ray.get(actor.encode.remote(["bread"])).shape == (1, 32)
+    loaded = ray.get(actor.__ray_call__.remote(lambda _: sorted({"torch", "transformers", "onnx"} & set(sys.modules))))
+    assert loaded == []

@@ -94,3 +94,24 @@ def test_texts_that_look_alike_are_not_the_same(inner):
     encoder = cached(inner)
     encoder.encode(["\u00e9", "e\u0301", "E", "e"])  # an é in one character and in two
     assert len(encoder) == 4
+
+
+def test_a_long_text_is_known_again_and_does_not_stay_in_memory(inner):
+    encoder = cached(inner)
+    text = "a" * 1_000_000
+    for _ in range(2):
+        assert encoder.encode(["a", text]).tolist() == [[1, 1], [1_000_000, 1_000_000]]
+    assert inner.asked == [["a", text]]
+    assert counted(encoder) == {"miss": 2, "hit": 2}
+    assert max(map(len, encoder._row_of)) < 100
+
+
+def test_memory_follows_what_is_known_up_to_the_capacity(inner):
+    encoder = cached(inner, capacity=3_000)
+    sizes = []
+    for start in (0, 1_000, 2_000, 3_000, 4_000):
+        encoder.encode([f"a{number}" for number in range(start, start + 1_000)])
+        sizes.append(len(encoder._table_XE))
+    assert sizes == [1_024, 2_048, 3_000, 3_000, 3_000]
+    assert encoder.encode(["a4999", "a2000"]).tolist() == [[5, 1], [5, 1]]
+    assert len(inner.asked) == 5

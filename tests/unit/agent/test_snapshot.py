@@ -209,3 +209,11 @@ def test_a_layout_that_is_not_known_is_named(saved):
     change_state(saved, layout={"text": 0, "context": 2, "candidate": 2, "image": 0})
     with names(saved):
         load(saved)
+
+
+def test_a_snapshot_that_names_no_engine_was_learned_with_the_weights_as_they_are(saved):
+    path = next(saved.glob("*.json"))
+    state = json.loads(path.read_text())
+    assert state["settings"]["encoder"].pop("engine") == "onnx-int8"
+    path.write_text(json.dumps(state))
+    assert load(saved).settings.encoder.engine == "torch-fp32"
