@@ -77,7 +77,10 @@ def test_texts_are_grouped_by_tokens_and_come_back_in_their_order(int8, titles):
 
 def test_a_product_of_bytes_is_that_of_the_arithmetic_by_hand():
     graph = helper.make_graph(
-        [helper.make_node("Cast", ["input_ids"], ["x"], to=TensorProto.FLOAT), helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [
+            helper.make_node("Cast", ["input_ids"], ["x"], to=TensorProto.FLOAT),
+            helper.make_node("MatMul", ["x", "w"], ["y"]),
+        ],
         "product",
         [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["b", "t"])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 1])],
