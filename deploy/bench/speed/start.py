@@ -26,6 +26,7 @@ from deploy.broker.broker import start_broker
 from deploy.bytecode import compiled
 from deploy.clocks import timer_s, wall_clock_ms
 from deploy.settings import Settings
+from stream.log import Record
 
 GOAL_S = 15.0
 _IMPRESSIONS, _WITHIN_S, _PAUSE_S = 4, 180.0, 0.01
@@ -89,7 +90,12 @@ def start(settings: Settings, folder: Path, name: str) -> Start:
         one.feed.preload(traffic.impression()[0] for _ in range(_IMPRESSIONS))
         began_s = timer_s()
         with agent(mine, folder / name) as running:
-            one.tail.until(bool, _WITHIN_S, _PAUSE_S)
+
+            def decided(found: Sequence[Record]) -> bool:
+                running.require_up()
+                return bool(found)
+
+            one.tail.until(decided, _WITHIN_S, _PAUSE_S)
             seconds = timer_s() - began_s
             processor_s = processor_seconds(running.pid)
             summary = running.stop()
