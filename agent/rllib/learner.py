@@ -1,4 +1,4 @@
-"""The learner: RLlib's update on columnar rows, with the expert's closed form after it."""
+"""The learner: RLlib's update on columnar rows, whose loss is what the closed forms had predicted of them."""
 
 from dataclasses import fields
 from typing import Any
@@ -8,14 +8,15 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 
 from agent.delay import Delays
 from agent.learning import Learning, sound
-from agent.rllib.module import LOGIT
 from envs.rows import Rows
 
 LEARNING = "learning"
 
 
 class BanditLearner(TorchLearner):
-    """Feeds each batch to `Learning` once, without rows that hold a number that is not finite.
+    """Feeds each minibatch to `Learning` once, without rows that hold a number that is not finite.
+
+    All of the policy is learned there, without RLlib's gradients, so no forward pass stands before it.
 
     Its state holds the kept rows besides module and optimiser.
     Weights alone, as runners get them, have open decisions in them; the whole state is settled.
@@ -25,7 +26,6 @@ class BanditLearner(TorchLearner):
         """Builds the module, and one `Learning` for each policy in it."""
         super().build()
         self._learnings = {module_id: Learning(self.module[module_id].policy) for module_id in self.module.keys()}  # noqa: SIM118 - a module, not a dict
-        self._rows: dict[str, Rows] = {}
         self._delays: dict[str, Delays] = {}
 
     def learning_of(self, module_id: str) -> Learning:
@@ -47,22 +47,15 @@ class BanditLearner(TorchLearner):
         module_id: str,
         config: Any,  # noqa: ARG002 - RLlib's signature
         batch: dict[str, Any],
-        fwd_out: dict[str, Any],
+        fwd_out: dict[str, Any],  # noqa: ARG002
     ) -> torch.Tensor:
-        """Mean log loss of the rows before they are learned."""
-        columns = {field.name: batch[field.name].numpy() for field in fields(Rows)}
-        self._rows[module_id] = Rows(**columns)
-        return torch.nn.functional.binary_cross_entropy_with_logits(fwd_out[LOGIT], batch["reward_R"])
-
-    def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """The closed-form part of the update."""
-        super().after_gradient_based_update(timesteps=timesteps)
-        for module_id, rows in self._rows.items():
-            sound_R = sound(rows)
-            learned = self._learnings[module_id].learn(rows.where(sound_R), self._delays.get(module_id))
-            for name, value in {**learned, "skipped": float((~sound_R).sum())}.items():
-                self.metrics.log_value((module_id, name), value, window=1)
-        self._rows, self._delays = {}, {}
+        """Learns the rows; returns their mean log loss before that, which has no gradient."""
+        rows = Rows(**{field.name: batch[field.name].numpy() for field in fields(Rows)})
+        sound_R = sound(rows)
+        learned = self._learnings[module_id].learn(rows.where(sound_R), self._delays.pop(module_id, None))
+        for name, value in {**learned, "skipped": float((~sound_R).sum())}.items():
+            self.metrics.log_value((module_id, name), value, window=1)
+        return torch.tensor(learned["loss"])
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, and the kept rows of each policy."""

@@ -7,7 +7,7 @@ import torch
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agent.explore import Belief
-from agent.inputs import inputs_of_columns, inputs_of_observation
+from agent.inputs import inputs_of_observation
 from agent.policy import Policy
 from agent.rllib.weights import unread
 from agent.settings import AgentSettings, ExploreSettings
@@ -20,8 +20,8 @@ LOGIT, SD, INPUTS = "logit", "sd", "inputs"
 class BanditModule(TorchRLModule):
     """Scores candidates. Its model config holds the agent's settings and the layout of features, as plain data.
 
-    Forward passes for deciding take `inputs` (see `Inputs`) and return `logit` and `sd` [N]; the one for training takes
-    the columns of `Rows` and returns the `logit` [R] of the shown.
+    Forward passes for deciding take `inputs` (see `Inputs`) and return `logit` and `sd` [N]; the one for training returns
+    nothing, because the learner feeds the columns of `Rows` to the closed forms as they are.
     """
 
     def setup(self) -> None:
@@ -36,8 +36,8 @@ class BanditModule(TorchRLModule):
     def _forward_exploration(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
         return self._forward_inference(batch)
 
-    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {LOGIT: self.policy.score(inputs_of_columns(batch))[0]}
+    def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:  # noqa: ARG002
+        return {}
 
     def get_state(self, *_: Any, inference_only: bool = False, **__: Any) -> dict[str, Any]:
         """All buffers as arrays, in their own precision, which RLlib would reduce.
