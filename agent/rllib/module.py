@@ -20,8 +20,8 @@ LOGIT, SD, INPUTS = "logit", "sd", "inputs"
 class BanditModule(TorchRLModule):
     """Scores candidates. Its model config holds the agent's settings and the layout of features, as plain data.
 
-    Forward passes for deciding take `inputs` (see `Inputs`) and return `logit` and `sd` [N]; the one for training returns
-    nothing, because the learner feeds the columns of `Rows` to the closed forms as they are.
+    Forward passes for deciding take `inputs` (see `Inputs`) and return `logit` and `sd` [N]; the one for training
+    returns nothing, because the learner feeds the columns of `Rows` to the closed forms as they are.
     """
 
     def setup(self) -> None:

@@ -8,6 +8,7 @@ beside an echo of the same records, and have no goal.
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,41 +16,46 @@ from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from deploy.bench.speed.pacing import pace
 from deploy.bench.speed.sides import Wire, agent, echoes, wire
 from deploy.bench.speed.traffic import Traffic, TrafficSettings
-from deploy.bench.speed.transport import payloads_of, settings_for, work_off
+from deploy.bench.speed.transport import payloads_of, settings_for, warm_of, work_off
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
 from deploy.settings import Settings
 
 RATES = (100, 500)
 _COLD_RATE = 100
-_WARM = 6_000
 _GOALS = {"p50": Goal(1.5, at_most=True), "p99": Goal(2.0, at_most=True)}
 _QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Quantiles of the agent's latency over those of the echo."""
-    seconds, repeats = (4.0, 1) if quick else (10.0, 5)
+    plan = Plan(warm_of(quick=quick), 4.0, 1) if quick else Plan(warm_of(quick=quick), 10.0, 5)
     with TemporaryDirectory() as folder, start_broker() as broker:
-        return _measure(settings_for(broker.bootstrap, "low_latency"), Path(folder), seconds, repeats, say)
+        return _measure(settings_for(broker.bootstrap, "low_latency"), Path(folder), plan, say)
 
 
-def _measure(
-    settings: Settings, folder: Path, seconds: float, repeats: int, say: Callable[[str], None]
-) -> list[Figure]:
+class Plan(NamedTuple):
+    """How much is measured: impressions before, seconds of a turn, and turns of each side."""
+
+    warm: int
+    seconds: float
+    repeats: int
+
+
+def _measure(settings: Settings, folder: Path, plan: Plan, say: Callable[[str], None]) -> list[Figure]:
     found = []
     with (
         wire(settings, "agent", transactional=False) as (mine, one),
         wire(settings, "echo", transactional=False) as (other, two),
         agent(mine, folder / "agent"),
     ):
-        warm = work_off(one, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), _WARM)
+        warm = work_off(one, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm)
         with echoes(other, payloads_of(warm)):
-            work_off(two, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), _WARM // 10)
+            work_off(two, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm // 10)
             for rate in RATES:
-                turns = _Turns(one, two, rate, seconds, say)
-                found += turns.figures(f"latency-{rate}", TrafficSettings(contexts=1), repeats, _GOALS)
-            turns = _Turns(one, two, _COLD_RATE, seconds, say)
+                turns = _Turns(one, two, rate, plan.seconds, say)
+                found += turns.figures(f"latency-{rate}", TrafficSettings(contexts=1), plan.repeats, _GOALS)
+            turns = _Turns(one, two, _COLD_RATE, plan.seconds, say)
             found += turns.figures(f"latency-cold-{_COLD_RATE}", TrafficSettings(cold=True), 1, {})
     return found
 

@@ -1,54 +1,61 @@
 """How old feedback is when it first decides, live schedule, over Kafka at 500 impressions a second.
 
-The agent itself measures it and tells it in its summary and its metrics: from the close of an outcome, and from the
-joining of a click, to the swap to weights that hold it, after which the next micro-batch is decided by them. The other
-side is the bound that was set.
+The agent measures it and tells it in its metrics: from the close of an outcome, and from the joining of a click, to the
+swap to weights that hold it, after which the next micro-batch is decided by them. The other side is the bound that was
+set.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from deploy.bench.speed.figure import Figure, Goal
 from deploy.bench.speed.pacing import pace
-from deploy.bench.speed.sides import Agent, agent, wire
+from deploy.bench.speed.scrape import free_port, histogram, since
+from deploy.bench.speed.sides import agent, wire
 from deploy.bench.speed.traffic import Traffic, TrafficSettings
-from deploy.bench.speed.transport import settings_for
+from deploy.bench.speed.transport import settings_for, warm_of, work_off
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
-from deploy.settings import Settings
+from deploy.settings import MetricsSettings, Settings
 
 RATE = 500
+_KINDS = ("outcome", "click")
 _BOUND_MS = {"p50": 1_000.0, "p99": 3_000.0}
-_FIRST_RATE, _FIRST_S = 10, 8.0  # while texts are read for the first time
+_QUANTILES = {"p50": 0.5, "p99": 0.99}
+_TOLD_S = 2.0  # until metrics tell what was counted
 
 
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Quantiles of the age over their bounds."""
     with TemporaryDirectory() as folder, start_broker() as broker:
-        return _measure(settings_for(broker.bootstrap), Path(folder), 10.0 if quick else 60.0, say)
+        settings = settings_for(broker.bootstrap)
+        return _measure(settings, Path(folder), warm_of(quick=quick), 10.0 if quick else 60.0, say)
 
 
-def _measure(settings: Settings, folder: Path, seconds: float, say: Callable[[str], None]) -> list[Figure]:
-    with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent") as running:
+def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: Callable[[str], None]) -> list[Figure]:
+    port = free_port()
+    settings = settings.model_copy(update={"metrics": MetricsSettings(port=port)})
+    with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent"):
         traffic = Traffic(TrafficSettings(), wall_clock_ms())
-        pace(one, traffic, _FIRST_RATE, _FIRST_S)
+        work_off(one, traffic, warm)
+        pace(one, traffic, RATE, 2 * mine.core.attribution.window_ms / 1_000)  # until outcomes close as steadily
+        before = {kind: histogram(port, f"{kind}_staleness") for kind in _KINDS}
         took_ms = pace(one, traffic, RATE, seconds)
-        say(f"{len(took_ms):,} decisions at {RATE}/s")
-        return _figures(running)
-
-
-def _figures(running: Agent) -> list[Figure]:
-    summary = running.stop()
+        time.sleep(_TOLD_S)
+        found = {kind: since(before[kind], histogram(port, f"{kind}_staleness")) for kind in _KINDS}
+    counts = ", ".join(f"{sum(found[kind].buckets):,} of {kind}s" for kind in _KINDS)
+    say(f"{len(took_ms):,} decisions at {RATE}/s; ages: {counts}")
     return [
         Figure(
-            f"staleness-{kind}-{quantile}",
-            ours := float(summary[f"{kind}_staleness_{quantile}_ms"]),
+            f"staleness-{kind}-{name}",
+            ours := found[kind].quantile(_QUANTILES[name]),
             bound_ms,
             "ms",
             ours / bound_ms,
             goal=Goal(1.0, at_most=True),
         )
-        for kind in ("outcome", "click")
-        for quantile, bound_ms in _BOUND_MS.items()
+        for kind in _KINDS
+        for name, bound_ms in _BOUND_MS.items()
     ]
