@@ -26,8 +26,11 @@ SCHEMA_VERSION = 1
 MAX_CANDIDATES = 1_000
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False):
-    """The base of all events: immutable, keyword-only; fields that a reader does not know are ignored."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=False, gc=False):
+    """The base of all events: immutable, keyword-only; fields that a reader does not know are ignored.
+
+    An event holds nothing that could hold it in turn, so the garbage collector does not look for such circles.
+    """
 
 
 class Context(Event, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 from stream.events import Event
 
 
-class ImpressionHead(Event, frozen=True, kw_only=True, gc=False):
+class ImpressionHead(Event, frozen=True, kw_only=True):
     """Of whom an impression is, and when. `logged` is JSON as it stands there, empty where there is none."""
 
     impression_id: str
@@ -22,7 +22,7 @@ class ImpressionHead(Event, frozen=True, kw_only=True, gc=False):
         return bytes(self.logged) not in (b"", b"null")
 
 
-class RecommendationHead(Event, frozen=True, kw_only=True, gc=False):
+class RecommendationHead(Event, frozen=True, kw_only=True):
     """Which decision a recommendation is."""
 
     decision_id: str
@@ -31,11 +31,11 @@ class RecommendationHead(Event, frozen=True, kw_only=True, gc=False):
     ts_ms: int
 
 
-class _DecisionHead(Event, frozen=True, kw_only=True, gc=False):
+class _DecisionHead(Event, frozen=True, kw_only=True):
     decision_id: str
 
 
-class OutcomeHead(Event, frozen=True, kw_only=True, gc=False):
+class OutcomeHead(Event, frozen=True, kw_only=True):
     """Which decision has closed, and at which watermark."""
 
     recommendation: _DecisionHead
