@@ -61,6 +61,7 @@ class BayesianLogistic(nn.Module):
 
     Attributes:
         adding: adds up what `learn` takes in.
+        deviates: whether anybody asks for deviations; where not, the covariance is not worked out.
     """
 
     precision: Tensor
@@ -81,6 +82,7 @@ class BayesianLogistic(nn.Module):
         self._moves = 0
         self._read_at = (0, 0)
         self.adding: Adding = added_here
+        self.deviates = True
         self.width = d = context_width * item_width + similarities
         for name in ("prior_precision", "prior_eta", "eta"):
             self.register_buffer(name, torch.zeros(d, dtype=torch.float64))
@@ -278,7 +280,8 @@ class BayesianLogistic(nn.Module):
         """Recomputes what deciding reads: mean and covariance of theta."""
         factor = torch.linalg.cholesky(precision)
         self.mean.copy_(torch.cholesky_solve(eta[:, None], factor)[:, 0])
-        self.covariance.copy_(torch.cholesky_inverse(factor.float()))
+        if self.deviates:
+            self.covariance.copy_(torch.cholesky_inverse(factor.float()))
         self.moved()
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
