@@ -181,6 +181,8 @@ def _clicked(outcome: Outcome) -> list[tuple[Candidate, int]]:
     slate = zip(outcome.recommendation.slate, outcome.rewards, strict=True)
     told = [(click.item_id, click.ts_ms) for click in outcome.clicks]
     clicked = told or [(slot.item_id, outcome.closed_ms) for slot, reward in slate if reward > 0]
+    if not clicked:
+        return []
     candidates = {candidate.item_id: candidate for candidate in outcome.impression.candidates}
     for item_id, _ in clicked:
         if item_id not in candidates:

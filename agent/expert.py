@@ -61,6 +61,7 @@ class BayesianLogistic(nn.Module):
 
     Attributes:
         adding: adds up what `learn` takes in.
+        deviates: whether anybody asks for deviations; where not, the covariance is not worked out.
     """
 
     precision: Tensor
@@ -79,8 +80,9 @@ class BayesianLogistic(nn.Module):
         self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
         self._moves = 0
-        self._read_at: tuple[tuple[int, int], Reading] | None = None
+        self._read_at = (0, 0)
         self.adding: Adding = added_here
+        self.deviates = True
         self.width = d = context_width * item_width + similarities
         for name in ("prior_precision", "prior_eta", "eta"):
             self.register_buffer(name, torch.zeros(d, dtype=torch.float64))
@@ -88,6 +90,7 @@ class BayesianLogistic(nn.Module):
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("covariance", torch.zeros(d, d))
         self.register_buffer("clock", torch.zeros((), dtype=torch.float64))
+        self._as_it_stands = Reading(self.mean, self.covariance, context_width, item_width)
         self.items = ItemEffects(settings, context_width, item_width, similarities)
         self.restart(Sides(torch.ones(context_width), torch.ones(item_width)), base_rate=0.05)
 
@@ -261,9 +264,10 @@ class BayesianLogistic(nn.Module):
 
     def _reading(self) -> Reading:
         at = (self._moves, self.items.table.revision)
-        if self._read_at is None or self._read_at[0] != at:
-            self._read_at = (at, Reading(self.mean, self.covariance, self._I, self._J))
-        return self._read_at[1]
+        if self._read_at != at:
+            self._as_it_stands.clear()
+            self._read_at = at
+        return self._as_it_stands
 
     def _effect(self, item_N: Tensor) -> Effect:
         return self.items.effect(item_N, self.mean, self.clock)
@@ -276,7 +280,8 @@ class BayesianLogistic(nn.Module):
         """Recomputes what deciding reads: mean and covariance of theta."""
         factor = torch.linalg.cholesky(precision)
         self.mean.copy_(torch.cholesky_solve(eta[:, None], factor)[:, 0])
-        self.covariance.copy_(torch.cholesky_inverse(factor.float()))
+        if self.deviates:
+            self.covariance.copy_(torch.cholesky_inverse(factor.float()))
         self.moved()
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature

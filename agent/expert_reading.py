@@ -7,14 +7,14 @@ as much work as two candidates were; and V z and z' V z belong to the item and s
 they are worked out once and kept. What is left for a candidate is some 2 d operations.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from agent.by_decision import Alike, ByDecision
 from agent.item_effects import Effect
@@ -30,7 +30,7 @@ EffectOf = Callable[[Tensor], Effect]
 
 
 class Reading:
-    """The expert as it stands, arranged for candidates that share contexts; of no use once the expert moves.
+    """The expert as it stands, arranged for candidates that share contexts.
 
     Args:
         mean_d: of theta.
@@ -44,6 +44,12 @@ class Reading:
         self._I, self._J = context_width, item_width
         self._means = Remembered(width=1)
         self._items = Remembered(3 + len(mean_d), _MOST_ITEMS)
+
+    def clear(self) -> None:
+        """Says that the expert moved: nothing that was worked out before is of use."""
+        self._means.clear()
+        self._items.clear()
+        self.__dict__.pop("_arranged", None)
 
     def score(self, read: Regressors, by_decision: ByDecision, effect_of: EffectOf) -> tuple[Tensor, Tensor]:
         """Posterior mean and variance of the logit of each candidate, [N] each.
@@ -101,14 +107,19 @@ class Reading:
 
     def _row_of(self, effect: Effect) -> Array:
         """What is kept of M items: mean and variance of the effect, z' V z, then V z as [J, I] and its last part [S]."""
-        slope_Md, crossed = effect.slope_Nd(), self._I * self._J
-        moved_Md = torch.cat([each_Md @ self._covariance_dd for each_Md in _parts(slope_Md)])[: len(slope_Md)].numpy()
-        row_MX = np.empty((len(moved_Md), 3 + moved_Md.shape[1]), np.float32)
+        crossed, items = self._I * self._J, len(effect.mean_N)
+        row_MX = np.empty((items, 3 + len(self._mean_d)), np.float32)
         row_MX[:, 0], row_MX[:, 1] = effect.mean_N, effect.variance_N
-        row_MX[:, 2] = _dots(moved_Md, slope_Md.numpy())
-        by_item_MJI = row_MX[:, 3 : 3 + crossed].reshape(-1, self._J, self._I)
-        by_item_MJI[:] = moved_Md[:, :crossed].reshape(-1, self._I, self._J).transpose(0, 2, 1)
-        row_MX[:, 3 + crossed :] = moved_Md[:, crossed:]
+        for start in range(0, items, _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            slope_Pd = effect.some(some).slope_Nd()
+            count = len(slope_Pd)
+            whole_Pd = nn.functional.pad(slope_Pd, (0, 0, 0, _AT_ONCE - count)) if count < _AT_ONCE else slope_Pd
+            moved_Pd = (whole_Pd @ self._covariance_dd).numpy()[:count]
+            row_MX[some, 2] = _dots(moved_Pd, slope_Pd.numpy())
+            by_item_PJI = moved_Pd[:, :crossed].reshape(count, self._I, self._J).transpose(0, 2, 1)
+            row_MX[some, 3 : 3 + crossed] = by_item_PJI.reshape(count, crossed)
+            row_MX[some, 3 + crossed :] = moved_Pd[:, crossed:]
         return row_MX
 
 
@@ -116,10 +127,3 @@ def _dots(one_NX: Array, other_NX: Array) -> Array:
     """The product [N] of each two rows."""
     dot_N: Array = np.einsum("nx,nx->n", one_NX, other_NX)
     return dot_N
-
-
-def _parts(rows_Md: Tensor) -> Iterator[Tensor]:
-    """The rows in parts of one size, the last one filled up with zeros."""
-    for start in range(0, len(rows_Md), _AT_ONCE):
-        part_Md = rows_Md[start : start + _AT_ONCE]
-        yield torch.nn.functional.pad(part_Md, (0, 0, 0, _AT_ONCE - len(part_Md)))

@@ -114,7 +114,10 @@ class InterestStore:
         Returns:
             How many users had to be forgotten for it, because more than `max_users` came: the least recently seen.
         """
-        settled, before = self.users.setdefault(user, User()), len(self.users)
+        settled = self.users.get(user)
+        if settled is None:
+            settled = self.users[user] = User()
+        before = len(self.users)
         self.users.move_to_end(user)
         while len(self.users) > self._settings.max_users:
             self.users.popitem(last=False)

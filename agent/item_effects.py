@@ -40,6 +40,10 @@ class Effect(NamedTuple):
     item_NJ: Tensor
     similarity_NS: Tensor
 
+    def some(self, items: slice) -> "Effect":
+        """Those of some of the items."""
+        return Effect(*(column[items] for column in self))
+
     def slope_Nd(self) -> Tensor:
         """How each effect moves with theta."""
         return coupling(self.context_NI, self.item_NJ, self.similarity_NS)
@@ -76,6 +80,10 @@ class Arrows:
         """C."""
         return coupling(self.context_MI, self.item_MJ, self.similarity_MS)
 
+    def coupled_M(self, theta_d: Tensor) -> Tensor:
+        """C . theta."""
+        return Regressors(self.context_MI, self.item_MJ, self.similarity_MS, self.key_M).times(theta_d)
+
     def of_rows(self) -> ItemsOfRows:
         """Which item each row is of, and the precision of the effects."""
         return ItemsOfRows(self.row_R, torch.where(self.loose_M, torch.inf, self.prior + self.weight_M))
@@ -86,10 +94,12 @@ class Arrows:
 
     def mean_M(self, theta_d: Tensor) -> Tensor:
         """The mean effect of each item, given theta."""
-        return (self.evidence_M - self.coupling_Md() @ theta_d) / (self.prior + self.weight_M)
+        return (self.evidence_M - self.coupled_M(theta_d)) / (self.prior + self.weight_M)
 
     def held_R(self, theta_d: Tensor) -> Tensor:
         """The effects that stay as they are while theta is learned; 0 where both are learned together."""
+        if not self.loose_M.any():
+            return torch.zeros_like(theta_d[:1]).expand(len(self.row_R))
         return torch.where(self.loose_M, self.mean_M(theta_d), 0.0)[self.row_R]
 
     def contribution(self, precision: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -211,7 +221,7 @@ class ItemEffects(nn.Module):
         evidence_M, weight_M, rows_M, reward_M = stored["scalars"].unbind(dim=1)
         before = Arrows(key_M, row_R, *sides, evidence_M, weight_M, rows_M, reward_M, loose_M, self._prior)
         coupling_Md = before.coupling_Md()
-        own_M = torch.where(loose_M, before.evidence_M - coupling_Md @ theta_d, before.evidence_M)
+        own_M = torch.where(loose_M, before.evidence_M - before.coupled_M(theta_d), before.evidence_M)
         returned_Md = torch.where(loose_M[:, None], 0.0, coupling_Md)
         scaled_Md = returned_Md * (keep_M / (self._prior + before.weight_M))[:, None]
         now = replace(

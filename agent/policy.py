@@ -72,6 +72,7 @@ class Policy(nn.Module):
         recent = settings.expert.model_copy(update={**settings.recent.model_dump(), "mean_similarity": 0.0})
         contexts, items = (1 + min(settings.recent.rank, side.width) for side in (self.context_side, self.item_side))
         self.recent = BayesianLogistic(recent, contexts, items, similarities)
+        self.recent.deviates = False
         net = settings.network
         self.network = Towers(net, self.context_side.width, self.item_side.width)
         self.last_layer = LastLayer(net.towers * self.item_side.width, net.sd_last_layer, net.recent_rows)
@@ -246,13 +247,10 @@ class Policy(nn.Module):
     @torch.no_grad()
     def step(self, rows: Rows, mask_TR: Tensor) -> bool:
         """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
-        read = self.read(inputs_of_rows(rows))
-        context_RI, item_RJ, reward_R, weight_R = (
-            read.context_NI[:, 1:],
-            read.item_NJ[:, 1:],
-            torch.from_numpy(rows.reward_R),
-            torch.from_numpy(rows.weight_R),
-        )
+        inputs = inputs_of_rows(rows)
+        context_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
+        item_RJ = self.item_side(inputs.candidates_ND)
+        reward_R, weight_R = torch.from_numpy(rows.reward_R), torch.from_numpy(rows.weight_R)
         if rows.slot_R.any():
             seen = self.slates.seen(rows, self.network(context_RI, item_RJ), rows.weight_R)
             reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()

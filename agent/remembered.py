@@ -33,6 +33,10 @@ class Remembered:
         self._place_of: dict[int, int] = {}
         self._rows = np.zeros((0, width), np.float32)
 
+    def clear(self) -> None:
+        """Forgets all rows; the room for them stays."""
+        self._place_of.clear()
+
     def rows(self, key_N: Tensor, work_out: Callable[[Tensor], Array]) -> Array:
         """The row of each key, [N, width].
 

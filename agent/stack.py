@@ -127,6 +127,8 @@ def _nonnegative(precision: Tensor, eta: Tensor, *, free: bool) -> Tensor:
     least = [0.0] * (len(wanted) - free) + [-math.inf] * free
     start = torch.linalg.solve(precision, eta).tolist()
     weight = [max(each, bound) for each, bound in zip(start, least, strict=True)]
+    if weight == start:  # the free optimum is allowed
+        return torch.tensor(weight, dtype=torch.float64)
     for _ in range(_SWEEPS):
         for member, row in enumerate(rows):
             others = sum(each * factor for each, factor in zip(weight, row, strict=True)) - weight[member] * row[member]

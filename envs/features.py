@@ -100,11 +100,11 @@ class Featurizer:
             FeatureError: numeric features of one of them do not fit; nothing is settled by them.
         """
         layout = self._layout or self._lay_out(impressions)
-        candidates = [candidate for impression in impressions for candidate in impression.candidates]
         for impression in impressions:
             _check("context.features", impression.context.features, layout.context)
-        if {len(each.features) for each in candidates if each.features is not None} - {layout.candidate}:
-            for candidate in candidates:
+        numbers = [candidate.features for impression in impressions for candidate in impression.candidates]
+        if set(map(len, [each for each in numbers if each is not None])) - {layout.candidate}:
+            for candidate in (candidate for impression in impressions for candidate in impression.candidates):
                 _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from agent.learning import Learning
 from agent.policy import Policy
@@ -60,7 +61,7 @@ class Traffic:
         item_BK = self.random.integers(len(keys), size=(DECISIONS, CANDIDATES))
         user_B = self.random.integers(len(keys), size=DECISIONS)
         return Observation(
-            context_BC=self._vectors(self._context_mix, DECISIONS),
+            context_BC=self.contexts(DECISIONS),
             user_BU=self._users(user_B),
             candidates_ND=self.item_VD[item_BK.ravel() % _POOL],
             counts_B=np.full(DECISIONS, CANDIDATES, dtype=np.int64),
@@ -73,9 +74,8 @@ class Traffic:
     def rows(self, keys: Ints) -> Rows:
         """256 rows of any known items and users."""
         item_R, user_R = self.random.integers(len(keys), size=(2, UPDATE))
-        context_RC, candidate_RD = self._vectors(self._context_mix, UPDATE), self.item_VD[item_R % _POOL]
-        logit_R = _BASE_LOGIT + ((context_RC @ self._weight_CD) * candidate_RD).sum(axis=1)
-        clicked_R = self.random.random(UPDATE) < 1.0 / (1.0 + np.exp(-logit_R))
+        context_RC, candidate_RD = self.contexts(UPDATE), self.item_VD[item_R % _POOL]
+        clicked_R = self.clicked(context_RC, candidate_RD)
         return Rows(
             context_RC=context_RC,
             user_RU=self._users(user_R),
@@ -89,6 +89,16 @@ class Traffic:
             weight_R=np.ones(UPDATE, np.float32),
             group_R=keys[user_R],
         )
+
+    def contexts(self, count: int) -> Features:
+        """So many contexts."""
+        return self._vectors(self._context_mix, count)
+
+    def clicked(self, context_RC: Features, candidate_RD: Features) -> NDArray[np.bool_]:
+        """Whether R candidates are clicked in R contexts."""
+        logit_R = _BASE_LOGIT + ((context_RC @ self._weight_CD) * candidate_RD).sum(axis=1)
+        clicked_R: NDArray[np.bool_] = self.random.random(len(logit_R)) < 1.0 / (1.0 + np.exp(-logit_R))
+        return clicked_R
 
     def _vectors(self, mix: Floats, count: int) -> Features:
         """Vectors of correlated columns; of length 1 where they stand for texts."""
