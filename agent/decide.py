@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.draw import draw_slates, split
+from agent.draw import draw_slates
 from agent.explore import Belief, probabilities, sigmoid
 from agent.later_slots import LaterSlots
 from agent.settings import ExploreSettings
@@ -43,25 +43,25 @@ def decide(
     change = belief.resemblance if max(slots_B) > 1 else None
     later = None if change is None else LaterSlots(explore, belief, change)
     drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B, later)
-    logit_N = belief.logit_N if later is None else later.logit_N
-    shares_B, scores_B = split(shares_N, belief.counts_B), split(sigmoid(logit_N), belief.counts_B)
-    greedy_B = (belief.greedy_B - belief.starts_B).tolist()
+    score_N = sigmoid(belief.logit_N if later is None else later.logit_N).tolist()
+    share_N, ends_B = shares_N.tolist(), np.cumsum(belief.counts_B).tolist()
+    greedy_B = belief.greedy_B.tolist()
     exploring_B = exploring(belief, shares_N)
     return [
         Decision(
             slate=tuple(drawn.indices),
             propensities=tuple(drawn.propensities),
-            scores=tuple(float(scores_K[index]) for index in drawn.indices),
-            probabilities=tuple(shares_K.tolist()),
-            greedy_probability=float(shares_K[greedy]),
+            scores=tuple([score_N[start + index] for index in drawn.indices]),
+            probabilities=tuple(share_N[start:end]),
+            greedy_probability=share_N[greedy],
             strategy=explore.strategy,
             policy_version=version,
             seed=seed,
             slot_probabilities=None if later is None else later.of(row),
             exploring=told,
         )
-        for row, (drawn, shares_K, scores_K, greedy, seed, told) in enumerate(
-            zip(drawn_B, shares_B, scores_B, greedy_B, seeds_B, exploring_B, strict=True)
+        for row, (drawn, start, end, greedy, seed, told) in enumerate(
+            zip(drawn_B, [0, *ends_B[:-1]], ends_B, greedy_B, seeds_B, exploring_B, strict=True)
         )
     ]
 

@@ -114,6 +114,11 @@ class DecidingLoop:
         self._note(before)
         return used
 
+    @property
+    def joined(self) -> int:
+        """Clicks that the last step joined to open decisions."""
+        return self._session.core.joined
+
     def take_spans(self) -> tuple[Span, ...]:
         """The stretches of the topic of outcomes that the steps since the last call returned.
 

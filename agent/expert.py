@@ -12,12 +12,14 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from agent.item_effects import Arrows, ItemEffects
+from agent.by_decision import ByDecision
+from agent.expert_reading import Reading
+from agent.item_effects import Arrows, Effect, ItemEffects
 from agent.levels import At, Levels, SharedLevels
 from agent.regressors import Regressors
 from agent.row_sums import Adding, WeightedRows, added_here
@@ -76,6 +78,8 @@ class BayesianLogistic(nn.Module):
         self._settings = settings
         self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
+        self._moves = 0
+        self._read_at: tuple[tuple[int, int], Reading] | None = None
         self.adding: Adding = added_here
         self.width = d = context_width * item_width + similarities
         for name in ("prior_precision", "prior_eta", "eta"):
@@ -119,18 +123,20 @@ class BayesianLogistic(nn.Module):
         self.items.clear()
         self._settle()
 
-    def score(self, read: Regressors) -> tuple[Tensor, Tensor]:
-        """Posterior mean and standard deviation of the logit of each candidate, [N] each; N d^2 operations."""
-        features_Nd = read.features()
-        effect = self.items.effect(read, self.mean, self.clock)
-        apart_Nd = features_Nd - effect.slope_Nd
-        variance_N = ((apart_Nd @ self.covariance) * apart_Nd).sum(-1) + effect.variance_N
-        return features_Nd @ self.mean + effect.mean_N, variance_N.clamp_min(0.0).sqrt()
+    def score(self, read: Regressors, by_decision: ByDecision | None = None) -> tuple[Tensor, Tensor]:
+        """Posterior mean and standard deviation of the logit of each candidate, [N] each.
+
+        Args:
+            read: of the candidates.
+            by_decision: which of them share a context; each has its own where not given.
+        """
+        by_decision = by_decision or ByDecision.one_each(len(read.item_N))
+        mean_N, variance_N = self._reading().score(read, by_decision, self._effect)
+        return mean_N, variance_N.sqrt()
 
     def logit(self, read: Regressors) -> Tensor:
         """Posterior mean of the logit of each candidate, [N], without its deviation."""
-        mean_N: Tensor = read.features() @ self.mean + self.items.effect(read, self.mean, self.clock).mean_N
-        return mean_N
+        return read.times(self.mean).add_(self._reading().effects(read.item_N, self._effect))
 
     def sample(self, read: Regressors, count: int, seed: int) -> Tensor:
         """Joint draws [M, N] of the candidates' logits from the posterior.
@@ -142,12 +148,12 @@ class BayesianLogistic(nn.Module):
         """
         random = torch.Generator().manual_seed(seed)
         features_Nd = read.features()
-        effect = self.items.effect(read, self.mean, self.clock)
+        effect = self._effect(read.item_N)
         factor_dd = torch.linalg.cholesky(self.covariance.double()).float()
         shared_Md = torch.randn(count, self.width, generator=random) @ factor_dd.T
         own_MN = torch.randn(count, len(features_Nd), generator=random) * effect.variance_N.sqrt()
         logit_N = features_Nd @ self.mean + effect.mean_N
-        drawn_MN: Tensor = logit_N + shared_Md @ (features_Nd - effect.slope_Nd).T + own_MN
+        drawn_MN: Tensor = logit_N + shared_Md @ (features_Nd - effect.slope_Nd()).T + own_MN
         return drawn_MN
 
     def learn(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> Levels | None:
@@ -174,6 +180,7 @@ class BayesianLogistic(nn.Module):
         """Multiplies all evidence by `keep`: as if log2(1 / keep) half-lives of rows had passed."""
         self.precision.mul_(keep).diagonal().add_((1.0 - keep) * self.prior_precision)
         self.eta.mul_(keep).add_((1.0 - keep) * self.prior_eta)
+        self.moved()
         self.clock.add_(self._settings.memory_rows * -torch.log2(torch.tensor(keep, dtype=torch.float64)))
 
     def provide(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> None:
@@ -248,6 +255,19 @@ class BayesianLogistic(nn.Module):
         """Lets `score` read what `forget` left."""
         self._settle()
 
+    def moved(self) -> None:
+        """Says that weights came from elsewhere: what was worked out from those before is of no use."""
+        self._moves += 1
+
+    def _reading(self) -> Reading:
+        at = (self._moves, self.items.table.revision)
+        if self._read_at is None or self._read_at[0] != at:
+            self._read_at = (at, Reading(self.mean, self.covariance, self._I, self._J))
+        return self._read_at[1]
+
+    def _effect(self, item_N: Tensor) -> Effect:
+        return self.items.effect(item_N, self.mean, self.clock)
+
     def _settle(self) -> None:
         self._read(self.precision, self.eta)
         self._provisional = False
@@ -257,6 +277,11 @@ class BayesianLogistic(nn.Module):
         factor = torch.linalg.cholesky(precision)
         self.mean.copy_(torch.cholesky_solve(eta[:, None], factor)[:, 0])
         self.covariance.copy_(torch.cholesky_inverse(factor.float()))
+        self.moved()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
+        super()._load_from_state_dict(*args, **kwargs)
+        self.moved()
 
 
 class _Evidence(NamedTuple):

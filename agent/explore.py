@@ -45,7 +45,6 @@ def probabilities(settings: ExploreSettings, belief: Belief) -> Doubles:
     array([0.05, 0.95])
     """
     shares_N = _STRATEGIES[settings.strategy](settings, belief)
-    counts_N = np.repeat(belief.counts_B, belief.counts_B)
-    mixed_N = (1.0 - settings.floor) * shares_N + settings.floor / counts_N
+    mixed_N = (1.0 - settings.floor) * shares_N + settings.floor / belief.counts_N
     probabilities_N: Doubles = mixed_N / belief.spread(belief.total(mixed_N))
     return probabilities_N

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agent.by_decision import ByDecision
 from envs.observation import Observation
 from envs.rows import Rows
 
@@ -14,7 +15,8 @@ from envs.rows import Rows
 class Inputs(NamedTuple):
     """What the policy reads, as tensors: B decisions, N candidates, `segment_N` tells whose candidate each is.
 
-    `item_N`, `user_N` and `group_N` are the keys of each candidate's item, user, and group of contexts.
+    `item_N` are the keys of the candidates' items, `user_B` and `group_B` those of each decision's user and group of
+    contexts.
     """
 
     context_BC: Tensor
@@ -22,8 +24,9 @@ class Inputs(NamedTuple):
     candidates_ND: Tensor
     segment_N: Tensor
     item_N: Tensor
-    user_N: Tensor
-    group_N: Tensor
+    user_B: Tensor
+    group_B: Tensor
+    by_decision: ByDecision
 
 
 def inputs_of_rows(rows: Rows) -> Inputs:
@@ -45,6 +48,7 @@ def inputs_of_columns(columns: Mapping[str, Tensor]) -> Inputs:
         columns["item_R"],
         columns["user_R"],
         columns["group_R"],
+        ByDecision.one_each(len(segment_R)),
     )
 
 
@@ -57,6 +61,7 @@ def inputs_of_observation(observation: Observation) -> Inputs:
         torch.from_numpy(observation.candidates_ND),
         torch.from_numpy(segment_N),
         torch.from_numpy(observation.item_N),
-        torch.from_numpy(observation.user_B[segment_N]),
-        torch.from_numpy(observation.group_B[segment_N]),
+        torch.from_numpy(observation.user_B),
+        torch.from_numpy(observation.group_B),
+        ByDecision(observation.counts_B),
     )

@@ -1,5 +1,6 @@
 """What is known of the users of one partition: interests that closed decisions settle and clicks move at once."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -137,10 +138,13 @@ class InterestStore:
     def _interest(self, user: User, about_E: Floats) -> bytes | None:
         if not user.vectors:
             return None
-        vectors_ME = np.stack(user.vectors)
-        weights_M = np.array(user.weights)
-        if len(about_E) == vectors_ME.shape[1]:
-            weights_M = weights_M * np.exp(self._settings.attention * (vectors_ME @ about_E))
-        blended_E = weights_M @ vectors_ME
-        length = float(np.linalg.norm(blended_E))
+        if len(user.vectors) == 1:
+            blended_E = user.vectors[0].astype(np.float64)
+        else:
+            vectors_ME = np.array(user.vectors)
+            weights_M = np.array(user.weights)
+            if len(about_E) == vectors_ME.shape[1]:
+                weights_M = weights_M * np.exp(self._settings.attention * (vectors_ME @ about_E))
+            blended_E = weights_M @ vectors_ME
+        length = math.sqrt(blended_E @ blended_E)
         return (blended_E / length).astype("<f2").tobytes() if length > 0 else None

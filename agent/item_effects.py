@@ -12,6 +12,7 @@ Forgetting is lazy: all of it halves with every `memory_rows` of the clock, seen
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,11 +25,24 @@ _SAME = 1e-4  # features of one item that differ by less are the same
 
 
 class Effect(NamedTuple):
-    """The effects u of N candidates' items given theta: u ~ N(mean - slope . (theta - its mean), variance)."""
+    """The effects u of N items given theta: u ~ N(mean - slope . (theta - its mean), variance), slope = [c x b, q].
+
+    Attributes:
+        mean_N, variance_N: of the effects; 0 and that of the prior where an item was never learned from.
+        context_NI: c.
+        item_NJ: b.
+        similarity_NS: q.
+    """
 
     mean_N: Tensor
     variance_N: Tensor
-    slope_Nd: Tensor
+    context_NI: Tensor
+    item_NJ: Tensor
+    similarity_NS: Tensor
+
+    def slope_Nd(self) -> Tensor:
+        """How each effect moves with theta."""
+        return coupling(self.context_NI, self.item_NJ, self.similarity_NS)
 
 
 @dataclass(frozen=True)
@@ -143,7 +157,8 @@ class ItemEffects(nn.Module):
         self._prior = 1.0 / settings.sd_item_id**2
         self._memory_rows = settings.memory_rows
         self._most = settings.max_items
-        columns = {"context": context_width, "item": item_width, "similarity": similarities, "scalars": 4}
+        self._widths = (context_width, item_width, similarities)
+        columns = dict(zip(("context", "item", "similarity", "scalars"), (*self._widths, 4), strict=True))
         self.table = Table(columns, settings.max_items)
         self._covered: tuple[int, Tensor, dict[str, Tensor]] | None = None
 
@@ -152,23 +167,22 @@ class ItemEffects(nn.Module):
         self._covered = None
         self.table.clear()
 
-    def effect(self, read: Regressors, mean_d: Tensor, clock: Tensor) -> Effect:
-        """The effects of candidates' items as they stand."""
-        place_N = self.table.find(read.item_N)
-        known_N = place_N >= 0
-        count, d = len(place_N), len(mean_d)
-        mean_N, variance_N = mean_d.new_zeros(count), mean_d.new_full((count,), 1.0 / self._prior)
-        slope_Nd = mean_d.new_zeros(count, d)
-        if known_N.any():
-            row = self.table.read(place_N[known_N])
-            keep_K = self._kept(row["touched"], clock).float()
-            precision_K = self._prior + keep_K * row["scalars"][:, 1]
-            coupling_Kd = coupling(row["context"], row["item"], row["similarity"])
-            share_K = keep_K / precision_K
-            mean_N[known_N] = (row["scalars"][:, 0] - coupling_Kd @ mean_d) * share_K
-            variance_N[known_N] = 1.0 / precision_K
-            slope_Nd[known_N] = coupling_Kd * share_K[:, None]
-        return Effect(mean_N, variance_N, slope_Nd)
+    def effect(self, item_N: Tensor, mean_d: Tensor, clock: Tensor) -> Effect:
+        """The effects of items as they stand."""
+        place_N = self.table.find(item_N)
+        if not len(self.table):
+            blank = (mean_d.new_zeros(len(place_N), width) for width in self._widths)
+            return Effect(mean_d.new_zeros(len(place_N)), mean_d.new_full((len(place_N),), 1.0 / self._prior), *blank)
+        row = self.table.read(place_N.clamp_min(0))
+        age_N, scalars_N4 = row["touched"].numpy() - float(clock), row["scalars"].numpy()
+        keep_N = (np.exp2(age_N / self._memory_rows) * (place_N.numpy() >= 0)).astype(np.float32)
+        precision_N = np.float32(self._prior) + keep_N * scalars_N4[:, 1]
+        share_N = keep_N / precision_N
+        stored = Regressors(row["context"], row["item"], row["similarity"], item_N)
+        mean_N = (scalars_N4[:, 0] - stored.times(mean_d).numpy()) * share_N
+        c_NI, q_NS = row["context"].numpy() * share_N[:, None], row["similarity"].numpy() * share_N[:, None]
+        columns = (mean_N, 1.0 / precision_N, c_NI, row["item"].numpy(), q_NS)
+        return Effect(*map(torch.from_numpy, columns))
 
     def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""

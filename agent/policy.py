@@ -26,6 +26,7 @@ from agent.threads import one_thread
 from agent.user_effects import UserEffects
 from envs.features import Layout
 from envs.observation import USER_SCALARS, Observation
+from envs.protocols import Floats
 from envs.rows import Rows
 
 _COSINE_LOGIT = 10.0
@@ -125,30 +126,29 @@ class Policy(nn.Module):
             cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side(inputs.candidates_ND))
             logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
-        logit_NM, sd_N, _ = self.members(inputs, self.read(inputs), idle=False)
-        return self.stack(logit_NM), sd_N
+        read = self.read(inputs)
+        logit_N, sd_N = self.expert.score(read, inputs.by_decision)
+        own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
+        logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
+        return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
 
-    def members(self, inputs: Inputs, read: Regressors, *, idle: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """What the members of the stack say: the expert with what the users want beyond it, recent expert, network.
+    def _members(self, logit_N: Tensor, inputs: Inputs, read: Regressors, *, idle: bool) -> Tensor:
+        """What the members of the stack say [N, M]: the expert, the recent expert, and the network.
 
         Args:
+            logit_N: what the expert says, with what the users want beyond it.
             inputs: of N candidates.
             read: the same, as the expert reads them.
             idle: whether a network that does not count is asked too; it says 0 otherwise.
-
-        Returns:
-            Their logits [N, M], the expert's standard deviation [N], and the users' own part of its logit [N].
         """
-        logit_N, sd_N = self.expert.score(read)
-        own_N, variance_N = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
-        level_N = self.levels.mean(inputs.group_N, self.expert.clock)
-        columns = [logit_N + own_N + level_N, self.recent.logit(self._leading(read))]
+        level_B = self.levels.mean(inputs.group_B, self.expert.clock)
+        columns = [logit_N + level_B[inputs.segment_N], self.recent.logit(self._leading(read))]
         if self.settings.network.steps:
             asked = idle or float(self.stack.weight[-1]) > 0.0
             columns.append(
-                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(own_N)
+                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(logit_N)
             )
-        return torch.stack(columns, dim=1), (sd_N**2 + variance_N).sqrt(), own_N
+        return torch.stack(columns, dim=1)
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
         """Joint draws [M, N] of the logits around those given, the same for the same weights.
@@ -167,11 +167,13 @@ class Policy(nn.Module):
 
     def read(self, inputs: Inputs) -> Regressors:
         """What the expert reads of the candidates."""
-        context_BI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
+        context_BI = _with_one(self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1)))
         item_NR, further_NF = self.item_side.both(inputs.candidates_ND)
-        similarity_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
-        apart_NS = torch.cat([similarity_NS, further_NF], dim=1)
-        return Regressors(_with_one(context_BI)[inputs.segment_N], _with_one(item_NR), apart_NS, inputs.item_N)
+        apart_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
+        if further_NF.shape[1]:
+            apart_NS = torch.cat([apart_NS, further_NF], dim=1)
+        context_NI = torch.from_numpy(context_BI[inputs.segment_N.numpy()])
+        return Regressors(context_NI, torch.from_numpy(_with_one(item_NR)), apart_NS, inputs.item_N)
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
@@ -212,7 +214,8 @@ class Policy(nn.Module):
         self.settle()
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        logit_RM, _, own_R = self.members(inputs, read, idle=True)
+        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
+        logit_RM = self._members(self.expert.logit(read) + own_R, inputs, read, idle=True)
         effect_R = self.slates.effect(rows)
         joint_R = self.stack(logit_RM) + effect_R.to(logit_RM.dtype)
         seen = self.slates.seen(rows, joint_R, rows.weight_R)
@@ -222,13 +225,13 @@ class Policy(nn.Module):
             self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
         self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
         targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
-        shared = self.levels.of_rows(inputs.group_N, self.expert.clock)
+        shared = self.levels.of_rows(inputs.group_B, self.expert.clock)
         levels = self.expert.learn(read, targets, shared)
         if levels is not None:
             self.levels.commit(levels, self.expert.clock)
         self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
-        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + effect_R
-        self.users.learn(inputs.user_N, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
+        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + effect_R
+        self.users.learn(inputs.user_B, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
 
@@ -260,15 +263,20 @@ class Policy(nn.Module):
         """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        own_R, _ = self.users.effect(inputs.user_N, read.item_NJ, self.expert.clock)
+        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_N, self.expert.clock)
+        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_B, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
-            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_N, self.expert.clock) + known_R
+            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + known_R
             reward_R, weight_R64, _ = self.slates.seen(rows, logit_R, weight_R)
         self.expert.provide(read, Targets(reward_R, weight_R64, known_R), shared)
         self.open_rows.fill_(float(weight_R.sum()))
+
+    def moved(self) -> None:
+        """Says that weights came from elsewhere: what was worked out from those before is of no use."""
+        for part in (self.context_side, self.item_side, self.expert, self.recent):
+            part.moved()
 
     def settle(self) -> None:
         """Lets decisions read what is settled alone."""
@@ -276,5 +284,7 @@ class Policy(nn.Module):
         self.open_rows.zero_()
 
 
-def _with_one(values: Tensor) -> Tensor:
-    return torch.cat([values.new_ones(len(values), 1), values], dim=1)
+def _with_one(side_NX: Tensor) -> Floats:
+    with_one_NX = np.ones((len(side_NX), 1 + side_NX.shape[1]), np.float32)
+    with_one_NX[:, 1:] = side_NX.numpy()
+    return with_one_NX

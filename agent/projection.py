@@ -6,11 +6,14 @@ at least `rank` columns, so that 384 embedding columns do not drown 16 numeric o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from envs.protocols import Floats
 
 Doubles = NDArray[np.float64]
 _CLIP = 5.0
@@ -65,6 +68,13 @@ class Projection(nn.Module):
         self.register_buffer("weights", torch.zeros(columns, every))
         self.register_buffer("offset", torch.zeros(every))
         self.register_buffer("active", torch.zeros(every, dtype=torch.bool))
+        self.moved()
+
+    def moved(self) -> None:
+        """Says that the buffers changed."""
+        self._has_heavy = bool(self.heavy.any())
+        ends = (slice(0, self.width), slice(self.width, None))
+        self._longest = [_LONGEST * max(int(self.active[end].sum()), 1) ** 0.5 for end in ends]
 
     def forward(self, values: Tensor) -> Tensor:
         """Leading components [R, width] of values [R, columns]."""
@@ -72,18 +82,25 @@ class Projection(nn.Module):
 
     def both(self, values: Tensor, *, further: bool = True) -> tuple[Tensor, Tensor]:
         """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
-        every = slice(None if further else self.width)
-        components = self.squash(values) @ self.weights[:, every] - self.offset[every]
+        width = self.width + (self.further if further else 0)
+        components = (self.squash(values) @ self.weights[:, :width]).numpy()
+        components -= self.offset[:width].numpy()
         leading, more = components[:, : self.width], components[:, self.width :]
-        return _shortened(leading, self.active[: self.width]), _shortened(more, self.active[self.width :])
+        _shorten(leading, self._longest[0])
+        if more.shape[1]:
+            _shorten(more, self._longest[1])
+        return torch.from_numpy(leading), torch.from_numpy(more)
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
-        z = (values - self.center) / self.scale
-        squashed = z.clamp(-_CLIP, _CLIP)
-        if self.heavy.any():
-            squashed[:, self.heavy] = (1.1 * torch.asinh(z[:, self.heavy])).clamp(-4.0, 4.0)
-        return squashed
+        z = values.numpy() - self.center.numpy()
+        z /= self.scale.numpy()
+        heavy = self.heavy.numpy()
+        tails = 1.1 * np.arcsinh(z[:, heavy]) if self._has_heavy else None
+        np.minimum(np.maximum(z, -_CLIP, out=z), _CLIP, out=z)
+        if tails is not None:
+            z[:, heavy] = np.clip(tails, -4.0, 4.0)
+        return torch.from_numpy(z)
 
     def fit(self, values: NDArray[np.float32]) -> None:
         """Fits scales and components to rows [R, columns]; a column that never varies is left out."""
@@ -91,6 +108,7 @@ class Projection(nn.Module):
         self.center.copy_(torch.from_numpy(center))
         self.scale.copy_(torch.from_numpy(scale))
         self.heavy.copy_(torch.from_numpy(heavy))
+        self.moved()
         squashed = self.squash(torch.from_numpy(values)).double().numpy()
         found, mean, kept = _components(squashed, self._blocks, self._rank)
         self.weights.zero_()
@@ -98,6 +116,11 @@ class Projection(nn.Module):
         self.weights[:, : found.shape[1]] = torch.from_numpy(found)
         self.offset[: found.shape[1]] = torch.from_numpy(mean @ found)
         self.active.copy_(torch.arange(len(self.active)) < kept)
+        self.moved()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
+        super()._load_from_state_dict(*args, **kwargs)
+        self.moved()
 
 
 def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
@@ -150,10 +173,12 @@ def _unit(eigenvalues: Doubles) -> float:
     return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
 
 
-def _shortened(components: Tensor, active: Tensor) -> Tensor:
-    longest = _LONGEST * active.sum().clamp_min(1).sqrt()
-    shortened: Tensor = components * (longest / components.norm(dim=-1, keepdim=True).clamp_min(longest))
-    return shortened
+def _shorten(components: Floats, longest: float) -> None:
+    """Shortens rows that are too long, in place."""
+    norm = np.sqrt(np.einsum("rc,rc->r", components, components))
+    far = np.flatnonzero(norm > longest)
+    if len(far):
+        components[far] *= (longest / norm[far])[:, None]
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

@@ -1,14 +1,17 @@
 """How much an item is like what its context's text asks for, and like what its user cares for."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agent.inputs import Inputs
 from agent.projection import Projection
 from envs.features import Layout
+from envs.protocols import Floats
 
 _USUAL_COSINE = (0.1, 0.15)  # centre and spread of cosines between sentence embeddings, until rows tell
 _LARGEST = 4.0  # scaled similarity, at most
+_SHORTEST = 1e-12  # length of a vector
 
 
 class Similarity(nn.Module):
@@ -33,8 +36,8 @@ class Similarity(nn.Module):
 
     def forward(self, cosines_NS: Tensor) -> Tensor:
         """Cosines as the experts read them: centred, scaled, and bounded."""
-        scaled_NS: Tensor = ((cosines_NS - self.center) / self.scale).clamp(-_LARGEST, _LARGEST)
-        return scaled_NS
+        scaled_NS = (cosines_NS.numpy() - self.center.numpy()) / self.scale.numpy()
+        return torch.from_numpy(np.clip(scaled_NS, -_LARGEST, _LARGEST, out=scaled_NS))
 
     def fit(self, cosines_RS: Tensor) -> None:
         """Fits centre and scale to rows; the scale is never below that of usual texts."""
@@ -52,23 +55,27 @@ class Similarity(nn.Module):
             item_NR: the components of the candidates.
         """
         layout = self._layout
-        item_NE = inputs.candidates_ND[:, : layout.interest]
+        item_NE = inputs.candidates_ND.numpy()[:, : layout.interest]
+        if not self.width:
+            return torch.zeros(len(item_NE), 0)
+        sides = [(each_NX, _lengths(each_NX)) for each_NX in (item_NE, item_NR.numpy())]
         columns = []
         for asked_BE in self._asked(inputs):
-            asked_BR = item_side(nn.functional.pad(asked_BE, (0, layout.candidate_total - layout.interest)))
-            asked_BR = asked_BR * (asked_BE != 0).any(dim=1, keepdim=True)
-            columns.append(_cosine(asked_BE, item_NE, inputs.segment_N))
-            columns.append(_cosine(asked_BR, item_NR, inputs.segment_N))
-        return torch.stack(columns, dim=1) if columns else item_NE.new_zeros(len(item_NE), 0)
+            as_item_BD = np.zeros((len(asked_BE), layout.candidate_total), np.float32)
+            as_item_BD[:, : layout.interest] = asked_BE
+            asked_BR = item_side(torch.from_numpy(as_item_BD)).numpy() * asked_BE.any(axis=1, keepdims=True)
+            for asked_BX, (item_NX, length_N) in zip((asked_BE, asked_BR), sides, strict=True):
+                unit_BX = asked_BX / _lengths(asked_BX)[:, None]
+                columns.append(inputs.by_decision.dots(unit_BX, item_NX) / length_N)
+        return torch.from_numpy(np.stack(columns, axis=1))
 
-    def _asked(self, inputs: Inputs) -> list[Tensor]:
+    def _asked(self, inputs: Inputs) -> list[Floats]:
         """What items are compared with, in the space of interests: the context's text, and the user's interest."""
         text, interest = self._layout.text, self._layout.interest
-        asked = [inputs.context_BC[:, :text]] if text else []
-        return [*asked, inputs.user_BU[:, :interest]] if interest else asked
+        asked = [inputs.context_BC.numpy()[:, :text]] if text else []
+        return [*asked, inputs.user_BU.numpy()[:, :interest]] if interest else asked
 
 
-def _cosine(one_BE: Tensor, other_NE: Tensor, segment_N: Tensor) -> Tensor:
-    one_BE = nn.functional.normalize(one_BE, dim=1)
-    other_NE = nn.functional.normalize(other_NE, dim=1)
-    return (one_BE[segment_N] * other_NE).sum(-1)
+def _lengths(vector_NX: Floats) -> Floats:
+    length_N: Floats = np.maximum(np.sqrt(np.einsum("nx,nx->n", vector_NX, vector_NX)), _SHORTEST)
+    return length_N

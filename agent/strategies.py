@@ -66,7 +66,7 @@ def epsilon_greedy(settings: ExploreSettings, belief: Belief) -> Doubles:
     """
     decayed = settings.epsilon / (1.0 + belief.rows / settings.epsilon_decay_rows)
     epsilon = max(decayed, min(settings.epsilon, settings.epsilon_min))
-    shares_N = epsilon / np.repeat(belief.counts_B, belief.counts_B).astype(np.float64)
+    shares_N = epsilon / belief.counts_N.astype(np.float64)
     shares_N[belief.greedy_B] += 1.0 - epsilon
     return shares_N
 
@@ -145,7 +145,7 @@ def thompson(settings: ExploreSettings, belief: Belief) -> Doubles:
 def _by_gaps(value_N: Doubles, gamma: float, belief: Belief) -> Doubles:
     best_B = first_best(value_N, belief.counts_B)
     gap_N = belief.spread(value_N[best_B]) - value_N
-    shares_N: Doubles = 1.0 / (np.repeat(belief.counts_B, belief.counts_B) + gamma * gap_N)
+    shares_N: Doubles = 1.0 / (belief.counts_N + gamma * gap_N)
     shares_N[best_B] = 0.0
     shares_N[best_B] = 1.0 - belief.total(shares_N)
     return shares_N

@@ -89,7 +89,7 @@ class Table(nn.Module):
     def find(self, key_N: Tensor) -> Tensor:
         """The place [N] of each key's row; -1 where there is none."""
         place_of = self._place_of
-        return torch.tensor([place_of.get(key, -1) for key in key_N.tolist()], dtype=torch.int64)
+        return torch.from_numpy(np.array([place_of.get(key, -1) for key in key_N.tolist()], dtype=np.int64))
 
     def place(self, key_M: Tensor, now: float) -> Tensor:
         """The places [M] of the rows of different keys, made where there are none; M <= `most`."""
@@ -110,15 +110,18 @@ class Table(nn.Module):
 
     def read(self, places_M: Tensor) -> dict[str, Tensor]:
         """Copies of the rows at M places: each column [M, width], and `touched` [M]."""
-        return {name: self.get_buffer(name)[places_M] for name in (*self._widths, "touched")}
+        places = places_M.numpy()
+        columns = {name: self._column(name).numpy() for name in (*self._widths, "touched")}
+        return {name: torch.from_numpy(column[places]) for name, column in columns.items()}
 
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
         """Replaces columns of the rows at M places, and when they were touched."""
+        places = places_M.numpy()
         for name, value in values.items():
-            self.get_buffer(name)[places_M] = value.to(self.get_buffer(name).dtype)
+            self._column(name).numpy()[places] = value.numpy()
         if now is not None:
-            self.touched[places_M] = now
-        self._written.note(places_M.numpy())
+            self.touched.numpy()[places] = now
+        self._written.note(places)
 
     def truncate(self, rows: int) -> None:
         """Forgets the rows made after there were so many."""
@@ -150,6 +153,12 @@ class Table(nn.Module):
         self._written.forget()
         if len(self) != part.rows:
             raise LearnError(f"table must have {part.rows} rows once it took a part of another; got {len(self)}")
+
+    def _column(self, name: str) -> Tensor:
+        column = self._buffers[name]  # by itself, where `get_buffer` takes a path
+        if column is None:
+            raise LearnError(f"table must have a column {name!r}; got none")
+        return column
 
     def _evict(self, count: int, keep: Tensor) -> None:
         """Makes room for `count` rows, or for less where only rows to keep are left; the last ones fill the holes."""

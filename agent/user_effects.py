@@ -4,13 +4,16 @@ The posterior of each user is diagonal and is learned with everything else as a 
 J means and J precisions a user, whatever the number of users. Forgetting is lazy, as with items.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agent.by_decision import ByDecision
 from agent.errors import LearnError
 from agent.settings import ExpertSettings
 from agent.table import Table
 from agent.targets import Targets
+from envs.protocols import Floats
 
 
 class UserEffects(nn.Module):
@@ -40,17 +43,26 @@ class UserEffects(nn.Module):
         self.prior_J[0] = 1.0 / self._settings.sd_user_intercept**2
         self.table.clear()
 
-    def effect(self, user_N: Tensor, item_NJ: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from."""
-        place_N = self.table.find(user_N)
-        known_N = place_N >= 0
-        mean_N, variance_N = item_NJ.new_zeros(len(place_N)), item_NJ.new_zeros(len(place_N))
-        if known_N.any():
-            mean_KJ, precision_KJ = self._now(place_N[known_N], clock)
-            known_KJ = item_NJ[known_N]
-            mean_N[known_N] = (mean_KJ * known_KJ).sum(-1)
-            variance_N[known_N] = (known_KJ**2 / precision_KJ).sum(-1)
-        return mean_N, variance_N
+    def effect(
+        self, user_B: Tensor, item_NJ: Tensor, clock: Tensor, by_decision: ByDecision | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from.
+
+        Args:
+            user_B: keys of the users of B decisions.
+            item_NJ: item sides of N candidates.
+            clock: rows learned, as forgetting counts them.
+            by_decision: whose candidates they are; where not given, each decision has one.
+        """
+        place_B = self.table.find(user_B)
+        known_B1 = (place_B >= 0).numpy()[:, None]
+        if not known_B1.any():
+            return item_NJ.new_zeros(len(item_NJ)), item_NJ.new_zeros(len(item_NJ))
+        mean_BJ, precision_BJ = self._now(place_B.clamp_min_(0), clock)
+        b_NJ, by_decision = item_NJ.numpy(), by_decision or ByDecision.one_each(len(item_NJ))
+        mean_N = by_decision.dots(mean_BJ * known_B1, b_NJ)
+        variance_N = by_decision.dots((known_B1 / precision_BJ).astype(np.float32), b_NJ * b_NJ)
+        return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
 
     def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
         """Takes in R rows, those of one user in their order.
@@ -61,29 +73,31 @@ class UserEffects(nn.Module):
             targets: rewards, weights, and the logits without the users' part.
             clock: rows learned, as forgetting counts them.
         """
-        key_M, user_of_R = torch.unique(user_R, return_inverse=True)
+        key_M, user_of_R = np.unique(user_R.numpy(), return_inverse=True)
         if len(key_M) > self._settings.max_users:
             raise LearnError(f"expert.max_users must hold the users of one update; got {len(key_M)}")
-        place_M = self.table.place(key_M, float(clock))
+        place_M = self.table.place(torch.from_numpy(key_M), float(clock))
         mean_MJ, precision_MJ = self._now(place_M, clock)
-        order = torch.argsort(user_of_R, stable=True)
-        first_R = torch.searchsorted(user_of_R[order], user_of_R[order])
-        turn_R = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)) - first_R)
+        b_RJ, (reward_R, weight_R, other_R) = item_RJ.numpy(), (each_R.float().numpy() for each_R in targets)
+        order = np.argsort(user_of_R, kind="stable")
+        first_R = np.searchsorted(user_of_R[order], user_of_R[order])
+        turn_R = np.empty_like(order)
+        turn_R[order] = np.arange(len(order)) - first_R
         for turn in range(int(turn_R.max()) + 1):
-            rows = torch.nonzero(turn_R == turn)[:, 0]
-            user, b_KJ = user_of_R[rows], item_RJ[rows]
-            reward_K, weight_K, other_K = (each_R[rows].float() for each_R in targets)
-            p_K = torch.sigmoid(other_K + (mean_MJ[user] * b_KJ).sum(-1))
-            curvature_K = weight_K * p_K * (1.0 - p_K)
+            rows = np.flatnonzero(turn_R == turn)
+            user, b_KJ = user_of_R[rows], b_RJ[rows]
+            p_K = 1.0 / (1.0 + np.exp(-(other_R[rows] + (mean_MJ[user] * b_KJ).sum(axis=1))))
+            curvature_K = weight_R[rows] * p_K * (1.0 - p_K)
             gain_KJ = b_KJ / precision_MJ[user]
-            pull_K = weight_K * (reward_K - p_K) / (1.0 + curvature_K * (gain_KJ * b_KJ).sum(-1))
+            pull_K = weight_R[rows] * (reward_R[rows] - p_K) / (1.0 + curvature_K * (gain_KJ * b_KJ).sum(axis=1))
             mean_MJ[user] += gain_KJ * pull_K[:, None]
             precision_MJ[user] += curvature_K[:, None] * b_KJ**2
-        self.table.write(place_M, {"mean": mean_MJ, "weight": precision_MJ - self.prior_J}, float(clock))
+        columns = {"mean": mean_MJ, "weight": precision_MJ - self.prior_J.numpy()}
+        self.table.write(place_M, {name: torch.from_numpy(each) for name, each in columns.items()}, float(clock))
 
-    def _now(self, place_M: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+    def _now(self, place_M: Tensor, clock: Tensor) -> tuple[Floats, Floats]:
         """Means and precisions [M, J] as they stand: forgetting moves both towards the prior."""
-        row = self.table.read(place_M)
-        keep_M1 = torch.exp2((row["touched"] - clock) / self._settings.memory_rows).float()[:, None]
-        precision_MJ = self.prior_J + keep_M1 * row["weight"]
-        return row["mean"] * keep_M1 * (self.prior_J + row["weight"]) / precision_MJ, precision_MJ
+        row, prior_J = {name: column.numpy() for name, column in self.table.read(place_M).items()}, self.prior_J.numpy()
+        keep_M1 = np.exp2((row["touched"] - float(clock)) / self._settings.memory_rows).astype(np.float32)[:, None]
+        precision_MJ = prior_J + keep_M1 * row["weight"]
+        return row["mean"] * keep_M1 * (prior_J + row["weight"]) / precision_MJ, precision_MJ

@@ -8,16 +8,18 @@ from typing import Any
 
 import ray
 
-from agent.encoder.actors import name_of, start_encoders
-from agent.settings import EncoderSettings
+from agent.encoder import actors
+from agent.settings import AgentSettings
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _STARTS = 3
+# Ray starts its workers at niceness 15: on a busy machine decisions would wait behind everything, the learner first.
+_SYSTEM = {"worker_niceness": 0}
 _log = logging.getLogger("streambandit.cluster")
 
 
 @contextmanager
-def cluster(*, quiet: bool = False) -> Iterator[None]:
+def cluster(*, quiet: bool = False, processes: int | None = None) -> Iterator[None]:
     """Connects to the cluster of `RAY_ADDRESS`, or starts a local one that ends with the block.
 
     Ray's token authentication is set explicitly (off, unless the environment says otherwise), because a local start
@@ -25,6 +27,8 @@ def cluster(*, quiet: bool = False) -> Iterator[None]:
 
     Args:
         quiet: keep what Ray's own processes say out of the terminal, for demonstrations.
+        processes: how many actors will be used: so many processes of a local cluster come up at once, and wait for
+            them. As many as there are processors where None.
     """
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     if quiet:
@@ -32,6 +36,7 @@ def cluster(*, quiet: bool = False) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": not quiet, "namespace": "streambandit"}
     if "RAY_ADDRESS" not in os.environ:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES, "num_gpus": 0}
+        options |= {"_system_config": _SYSTEM, "num_cpus": processes}  # no actor of ours asks for a whole processor
     _start(options)
     # It warns at every start that the new API stack is used, which is the only one there is for this algorithm.
     logging.getLogger("ray.rllib.algorithms.algorithm_config").setLevel(logging.ERROR)
@@ -55,12 +60,6 @@ def _start(options: dict[str, Any]) -> None:
             return
 
 
-def serve_encoder(settings: EncoderSettings) -> tuple[tuple[str, ...], int, list[Any]]:
-    """Starts the encoder actors.
-
-    Returns:
-        Their names, the length of an embedding, and their handles; they end when the handles are dropped.
-    """
-    actors = start_encoders(settings)
-    dim, _ = ray.get(actors[0].describe.remote())
-    return tuple(name_of(index) for index in range(len(actors))), int(dim), actors
+def start_encoders(agent: AgentSettings) -> list[Any]:
+    """Starts the encoder actors; they end when their handles are dropped. None where no text is read."""
+    return [] if agent.features.text == "off" else actors.start_encoders(agent.encoder)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
@@ -11,6 +12,7 @@ from rich.console import Console
 from agent.errors import AgentError
 from agent.settings import EncoderSettings
 from deploy.broker.jars import missing
+from deploy.bytecode import compiled
 from deploy.endpoint import is_loopback
 from deploy.settings import Settings
 
@@ -40,7 +42,14 @@ def examine(settings: Settings, console: Console, *, start_ray: bool, broker: bo
         start_ray: also start a local Ray and end it again.
         broker: also look at Kafka; without it the agent still runs in memory.
     """
-    checks: list[Check] = [packages, encoder, ray_starts if start_ray else ray_importable, metrics, local_broker]
+    checks: list[Check] = [
+        packages,
+        bytecode,
+        encoder,
+        ray_starts if start_ray else ray_importable,
+        metrics,
+        local_broker,
+    ]
     if broker:
         from deploy.doctor_kafka import kafka  # noqa: PLC0415 - only where Kafka is used
 
@@ -65,6 +74,16 @@ def packages(_settings: Settings) -> Iterator[Finding]:
         "good",
         f"Python {platform.python_version()}; " + ", ".join(f"{name} {number}" for name, number in versions.items()),
     )
+
+
+def bytecode(_settings: Settings) -> Iterator[Finding]:
+    """Whether every process of each start compiles what it imports, which takes longer than the rest of the start."""
+    if sys.dont_write_bytecode and not compiled():
+        yield Finding(
+            "note",
+            "packages are compiled anew at every start: their bytecode is not there, and Python is told to write none",
+            "run `make setup` anew or `python -m compileall` on the packages, or unset PYTHONDONTWRITEBYTECODE",
+        )
 
 
 def encoder(settings: Settings) -> Iterator[Finding]:

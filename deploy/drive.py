@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.deciding import Ending
+from agent.encoder.actors import dim_of, name_of, require_dim
 from agent.history import OpenHistory
 from agent.rllib.algorithm import BanditAlgorithm
 from deploy.beside import apprentice_figures
-from deploy.clocks import timer_s
-from deploy.cluster import serve_encoder
+from deploy.clocks import steps_of_this_process, timer_s
+from deploy.cluster import start_encoders
 from deploy.compose import settle
 from deploy.logs import log_to_terminal
 from deploy.metrics import Metrics
@@ -31,6 +32,7 @@ def build(
     numeric: int | None = None,
     ending: Ending | None = None,
     open_history: OpenHistory | None = None,
+    encoders: list[Any] | None = None,
 ) -> BanditAlgorithm:
     """The algorithm, with its encoder actors, ready to step.
 
@@ -40,12 +42,10 @@ def build(
         numeric: numeric features of a simulated world; None where the settings say.
         ending: when the runners end by themselves.
         open_history: opens the log for the driver; None where the log lives in the runners' processes.
+        encoders: the encoder actors, where they were started already.
     """
-    names: tuple[str, ...] = ()
-    dim = 0
-    actors: list[Any] = []
-    if settings.agent.features.text != "off":
-        names, dim, actors = serve_encoder(settings.agent.encoder)
+    actors = start_encoders(settings.agent) if encoders is None else encoders
+    dim = dim_of(actors, settings.agent.encoder) if actors else 0
     agent, layout = settle(settings.agent, dim, numeric)
     config = BanditAlgorithm.get_default_config()
     config.env_runners(num_env_runners=settings.runner.runners)
@@ -55,15 +55,18 @@ def build(
         open_session=open_session,
         timer=timer_s,
         run_seed=settings.seed,
-        encoders=names,
+        encoders=tuple(name_of(index) for index in range(len(actors))),
         queue_rows=settings.runner.queue_rows,
         learner_workers=settings.learner.workers,
         ending=ending or Ending(),
         open_history=open_history,
         prepare=log_to_terminal,
+        steps=steps_of_this_process,
     )
     algorithm: BanditAlgorithm = config.build_algo()
     algorithm.encoder_actors = actors
+    if actors:
+        require_dim(actors, dim)
     return algorithm
 
 
@@ -179,6 +182,10 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "decisions_per_second": decisions / elapsed_s if elapsed_s else None,
         "latency_p50_ms": latency.quantile(0.5),
         "latency_p99_ms": latency.quantile(0.99),
+        "outcome_staleness_p50_ms": _quantile(totals, "outcome_staleness_ms", 0.5),
+        "outcome_staleness_p99_ms": _quantile(totals, "outcome_staleness_ms", 0.99),
+        "click_staleness_p50_ms": _quantile(totals, "click_staleness_ms", 0.5),
+        "click_staleness_p99_ms": _quantile(totals, "click_staleness_ms", 0.99),
         "policy_versions": int(run.algorithm.runner_version.split(".")[1]),
         "outcomes": int(totals.total("outcomes")),
         "dead_letters": int(totals.total("dead_letters")),
@@ -194,3 +201,8 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "run_seconds": round(elapsed_s, 2),
         "apprentice": apprentice_figures(totals),
     }
+
+
+def _quantile(totals: Tally, name: str, q: float) -> float | None:
+    found = totals.histograms.get(name)
+    return None if found is None else found.quantile(q)

@@ -168,6 +168,7 @@ COUNTERS = {
 }
 GAUGES = {
     "consumer_lag": Gauge("consumer_lag_records", "Records that wait unread in the input topics."),
+    "start_seconds": Gauge("start_seconds", "From the start of the process to its first decision.", "max"),
     "open_decisions": Gauge("open_decisions", "Decisions whose attribution window has not passed."),
     "open_bytes": Gauge("open_decisions_bytes", "Memory of the open decisions and their clicks."),
     "early_clicks": Gauge("early_clicks", "Clicks that wait for their impression."),
@@ -219,6 +220,12 @@ GAUGES = {
 DISTRIBUTIONS = {
     "decision_latency_ms": Distribution(
         "decision_latency_seconds", "From reading an impression to its published recommendation."
+    ),
+    "outcome_staleness_ms": Distribution(
+        "outcome_staleness_seconds", "From the close of an outcome to deciding by weights that learned it."
+    ),
+    "click_staleness_ms": Distribution(
+        "click_staleness_seconds", "From joining a click to an open decision to deciding by weights that hold it."
     ),
     "learner_update_ms": Distribution("learner_update_seconds", "Duration of an update of the learner."),
     "learner_provide_ms": Distribution("learner_provide_seconds", "Taking open decisions into the weights."),

@@ -45,6 +45,7 @@ class Core:
     Attributes:
         ended: the world in this process has no more impressions.
         received: records that the last poll took from the log.
+        joined: clicks joined to open decisions by the last commit.
 
     Raises (from `poll` and `publish`):
         LogUnavailableError: the log did not answer in time.
@@ -56,7 +57,7 @@ class Core:
         self.settings = settings
         self.parts = parts
         self.ended = False
-        self.received = 0
+        self.received = self.joined = 0
         self._watermarks = Watermarks(settings.attribution, parts.clock)
         self._partitions: dict[int, Partition] = {}
         self._intake = Intake(settings, parts)
@@ -110,6 +111,7 @@ class Core:
             decisions: one for each impression of the last `poll`, in order.
             final: close everything that is open, because nothing more will come.
         """
+        self.joined = 0
         shown = self._decide(decisions)
         outcomes = self._close(final=final)
         if not (shown or outcomes or any(partition.moved for partition in self._partitions.values())):
@@ -230,6 +232,7 @@ class Core:
             self._partitions[number].published(position.offset)
         for partition in self._partitions.values():
             partition.moved = False
+        self.joined = self._intake.joined_clicks
         self._intake.clear()
         self._observation = None
         first = len(decisions)

@@ -1,7 +1,9 @@
 """From events to vectors: text embeddings and numeric features side by side, in a layout fixed once."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ from envs.alike import alike_above
 from envs.errors import FeatureError
 from envs.exploring import UNTOLD, exploring_of
 from envs.keys import groups_of, keys_of
-from envs.observation import USER_SCALARS, Observation, user_vector
+from envs.observation import USER_SCALARS, Observation, user_vectors
 from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Knew, Outcome
@@ -98,27 +100,29 @@ class Featurizer:
             FeatureError: numeric features of one of them do not fit; nothing is settled by them.
         """
         layout = self._layout or self._lay_out(impressions)
+        candidates = [candidate for impression in impressions for candidate in impression.candidates]
         for impression in impressions:
             _check("context.features", impression.context.features, layout.context)
-            for candidate in impression.candidates:
-                if candidate.features is not None and len(candidate.features) != layout.candidate:
-                    _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
+        if {len(each.features) for each in candidates if each.features is not None} - {layout.candidate}:
+            for candidate in candidates:
+                _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 
     def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]]) -> Observation:
         """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
         layout = self.settle(impressions)
-        context_BC = self._contexts([impression.context for impression in impressions])
-        candidates_ND = self._candidates([c for impression in impressions for c in impression.candidates])
+        contexts = [impression.context for impression in impressions]
+        candidates = [candidate for impression in impressions for candidate in impression.candidates]
+        context_BC = self._contexts(contexts)
         knew = self._knew(impressions, users, context_BC)
         return Observation(
             context_BC=context_BC,
-            user_BU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
-            candidates_ND=candidates_ND,
+            user_BU=user_vectors(knew, layout.interest),
+            candidates_ND=self._candidates(candidates),
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
-            item_N=keys_of(c.item_id for impression in impressions for c in impression.candidates),
-            user_B=keys_of(user for _, user in users),
-            group_B=groups_of([impression.context for impression in impressions]),
+            item_N=keys_of([candidate.item_id for candidate in candidates]),
+            user_B=keys_of([user for _, user in users]),
+            group_B=groups_of(contexts),
             knew=knew,
         )
 
@@ -134,25 +138,28 @@ class Featurizer:
             FeatureError: an outcome does not fit the layout.
         """
         layout = self.settle([outcome.impression for outcome in outcomes])
-        slots = [(outcome, index) for outcome in outcomes for index in range(len(outcome.recommendation.slate))]
-        shown = [_shown(outcome, index) for outcome, index in slots]
-        knew = [outcome.recommendation.knew for outcome, _ in slots]
-        propensities = [outcome.recommendation.slate[index].propensity for outcome, index in slots]
-        slot_R = np.array([index for _, index in slots], dtype=np.int64)
+        slots = [
+            (outcome, slot, index) for outcome in outcomes for index, slot in enumerate(outcome.recommendation.slate)
+        ]
+        shown = [_shown(outcome, slot.item_id) for outcome, slot, _ in slots]
+        impressions = [outcome.impression for outcome, _, _ in slots]
+        contexts = [impression.context for impression in impressions]
+        propensities = [np.nan if slot.propensity is None else slot.propensity for _, slot, _ in slots]
+        slot_R = np.array([index for _, _, index in slots], dtype=np.int64)
         candidate_RD = self._candidates(shown)
         return Rows(
-            context_RC=self._contexts([outcome.impression.context for outcome, _ in slots]),
-            user_RU=_stack([user_vector(k, layout.interest) for k in knew], layout.user_total),
+            context_RC=self._contexts(contexts),
+            user_RU=user_vectors([outcome.recommendation.knew for outcome, _, _ in slots], layout.interest),
             candidate_RD=candidate_RD,
-            item_R=keys_of(candidate.item_id for candidate in shown),
-            user_R=keys_of(outcome.impression.user_id for outcome, _ in slots),
-            reward_R=np.array([outcome.rewards[index] for outcome, index in slots], dtype=np.float32),
-            propensity_R=np.array([np.nan if p is None else p for p in propensities], dtype=np.float64),
+            item_R=keys_of([candidate.item_id for candidate in shown]),
+            user_R=keys_of([impression.user_id for impression in impressions]),
+            reward_R=np.array([outcome.rewards[index] for outcome, _, index in slots], dtype=np.float32),
+            propensity_R=np.array(propensities, dtype=np.float64),
             slot_R=slot_R,
             alike_R=alike_above(candidate_RD[:, : layout.interest], slot_R),
             weight_R=np.ones(len(slots), np.float32),
-            group_R=groups_of([outcome.impression.context for outcome, _ in slots]),
-            exploring_R3=_exploring(slots),
+            group_R=groups_of(contexts),
+            exploring_R3=_exploring([(outcome, index) for outcome, _, index in slots]),
         )
 
     @property
@@ -203,20 +210,27 @@ class Featurizer:
         return self._vectors(candidates, self.layout.candidate)
 
     def _vectors(self, parts: Sequence[Context | Candidate], numeric: int) -> Floats:
-        text = self.layout.text
-        vectors = np.zeros((len(parts), text + numeric), dtype=np.float32)
-        if text and self._encoder is not None:
-            vectors[:, :text] = self._encoder.encode([part.text or "" for part in parts])
+        blocks = [np.zeros((len(parts), 0), dtype=np.float32)]
+        if self.layout.text and self._encoder is not None:
+            blocks.append(self._encoder.encode([part.text or "" for part in parts]))
         if numeric:
-            for row, part in enumerate(parts):
-                if part.features:
-                    _check("features", part.features, numeric)
-                    vectors[row, text:] = part.features
-        return vectors
+            blocks.append(_numbers([part.features for part in parts], numeric))
+        return blocks[-1] if len(blocks) < 3 else np.concatenate(blocks, axis=1)
 
 
-def _shown(outcome: Outcome, index: int) -> Candidate:
-    item_id = outcome.recommendation.slate[index].item_id
+def _numbers(features: Sequence[tuple[float, ...] | None], length: int) -> Floats:
+    """Numeric features [R, length], zeros where there are none; packed in C, which takes a sixth of assigning rows."""
+    none = (0.0,) * length
+    try:
+        packed = bytearray().join(starmap(struct.Struct(f"{length}f").pack, [each or none for each in features]))
+    except struct.error:
+        for each in features:
+            _check("features", each or None, length)
+        raise
+    return np.frombuffer(packed, dtype=np.float32).reshape(len(features), length)
+
+
+def _shown(outcome: Outcome, item_id: str) -> Candidate:
     for candidate in outcome.impression.candidates:
         if candidate.item_id == item_id:
             return candidate
@@ -237,7 +251,3 @@ def _numeric_dim(fixed: int | None, parts: Sequence[Context | Candidate]) -> int
 def _check(name: str, features: tuple[float, ...] | None, length: int) -> None:
     if features is not None and len(features) != length:
         raise FeatureError(f"{name} must have {length} values; got {len(features)}")
-
-
-def _stack(vectors: Sequence[Floats], length: int) -> Floats:
-    return np.stack(vectors) if vectors else np.zeros((0, length), np.float32)

@@ -23,6 +23,7 @@ class Intake:
     Attributes:
         pending: impressions to decide, with the number of their partition.
         dead: records that could not be used.
+        joined_clicks: clicks joined to what is open since the last commit.
     """
 
     def __init__(self, settings: CoreSettings, parts: Parts) -> None:
@@ -30,10 +31,11 @@ class Intake:
         self._parts = parts
         self.pending: list[tuple[Impression, int]] = []
         self.dead: list[DeadLetter] = []
+        self.joined_clicks = 0
 
     def clear(self) -> None:
         """Forgets what came in, once it is committed or will be read again."""
-        self.pending, self.dead = [], []
+        self.pending, self.dead, self.joined_clicks = [], [], 0
 
     def drop(self, number: int) -> None:
         """Forgets what came in from a partition that is no longer owned."""
@@ -77,6 +79,7 @@ class Intake:
         for click, fate in fates:
             self._parts.meter.count("clicks", label=fate)
             if fate == "joined":
+                self.joined_clicks += 1
                 note_click(self._parts, partition, click)
 
     def _route(self, record: Record, partition: Partition) -> int:

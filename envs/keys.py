@@ -4,7 +4,6 @@ Two of a million ids share a key with a probability of 3e-8.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -21,7 +20,7 @@ def keys_of(ids: Iterable[str]) -> NDArray[np.int64]:
     >>> keys_of(["a", "b", "a"]).tolist()
     [3405396810240292928, 8453121595177857668, 3405396810240292928]
     """
-    return np.fromiter(map(_key, ids), dtype=np.int64)
+    return np.array(list(map(_KEYS.__getitem__, ids)), dtype=np.int64)
 
 
 def groups_of(contexts: Sequence[Context]) -> NDArray[np.int64]:
@@ -32,10 +31,18 @@ def groups_of(contexts: Sequence[Context]) -> NDArray[np.int64]:
     >>> sports == named_so, none
     (True, 0)
     """
-    names = [(context.attributes or {}).get("group") or context.text for context in contexts]
-    return np.fromiter((_key(name) if name else 0 for name in names), dtype=np.int64)
+    names = [c.attributes.get("group") or c.text if c.attributes else c.text for c in contexts]
+    return np.array([_KEYS[name] if name else 0 for name in names], dtype=np.int64)
 
 
-@lru_cache(_REMEMBERED)
-def _key(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)
+class _Keys(dict[str, int]):
+    """Keys of the last names; in C where a name is among them."""
+
+    def __missing__(self, name: str) -> int:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[name] = key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little", signed=True)
+        return key
+
+
+_KEYS = _Keys()

@@ -1,15 +1,18 @@
 """Observations of the core: ragged batches, never padded. B decisions, N candidates of all of them together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.errors import FeatureError
 from envs.protocols import Floats
 from stream.events import Knew
 
 USER_SCALARS = 3
 _IDLE_SCALE_MS = 60_000.0
+_NOTHING = Knew()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Observation:
 
     Attributes:
         context_BC: context vectors: text embedding, then numeric features.
-        user_BU: user vectors: interest, then scalars (see `user_vector`).
+        user_BU: user vectors: interest, then scalars (see `user_vectors`).
         candidates_ND: candidate vectors of all impressions, one after the other.
         counts_B: how many of the N candidates belong to each impression.
         item_N: key of each candidate's item, see `envs.keys`.
@@ -42,17 +45,29 @@ class Observation:
         return np.cumsum(self.counts_B) - self.counts_B
 
 
-def user_vector(knew: Knew | None, interest_dim: int) -> Floats:
-    """The vector [U] of what was known of a user: interest [E], log counts of clicks and decisions, recency.
+def user_vectors(knew: Sequence[Knew | None], interest_dim: int) -> Floats:
+    """The vectors [B, U] of what was known of users: interest [E], log counts of clicks and decisions, recency.
 
-    >>> [round(float(x), 2) for x in user_vector(Knew(clicks=1, decisions=6, idle_ms=60_000), interest_dim=1)]
-    [0.0, 0.69, 1.95, 0.5]
+    Raises:
+        FeatureError: an interest is of another length.
+
+    >>> user_vectors([Knew(clicks=1, decisions=6, idle_ms=60_000), None], interest_dim=1).round(2).tolist()
+    [[0.0, 0.6899999976158142, 1.9500000476837158, 0.5], [0.0, 0.0, 0.0, 0.0]]
     """
-    vector = np.zeros(interest_dim + USER_SCALARS, dtype=np.float32)
-    if knew is None:
-        return vector
-    if knew.interest is not None and interest_dim:
-        vector[:interest_dim] = np.frombuffer(knew.interest, dtype="<f2")
-    recency = 0.0 if knew.idle_ms is None else 1.0 / (1.0 + max(knew.idle_ms, 0) / _IDLE_SCALE_MS)
-    vector[interest_dim:] = (np.log1p(knew.clicks), np.log1p(knew.decisions), recency)
-    return vector
+    known = [each or _NOTHING for each in knew]
+    vector_BU = np.zeros((len(known), interest_dim + USER_SCALARS), dtype=np.float32)
+    interests = {row: each.interest for row, each in enumerate(known) if each.interest is not None}
+    if interests and interest_dim:
+        lengths = {len(interest) // 2 for interest in interests.values()}
+        if lengths != {interest_dim}:
+            raise FeatureError(f"interest of a user must have {interest_dim} values; got {sorted(lengths)}")
+        interest_ME = np.frombuffer(b"".join(interests.values()), dtype="<f2").reshape(-1, interest_dim)
+        vector_BU[list(interests), :interest_dim] = interest_ME
+    vector_BU[:, interest_dim] = np.log1p(np.array([each.clicks for each in known]))
+    vector_BU[:, interest_dim + 1] = np.log1p(np.array([each.decisions for each in known]))
+    vector_BU[:, interest_dim + 2] = [_recency(each.idle_ms) for each in known]
+    return vector_BU
+
+
+def _recency(idle_ms: int | None) -> float:
+    return 0.0 if idle_ms is None else 1.0 / (1.0 + max(idle_ms, 0) / _IDLE_SCALE_MS)

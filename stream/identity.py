@@ -1,6 +1,7 @@
 """Names that follow from an event: the id of a decision, the seed of its draw, the key of a user. The same anywhere."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -8,9 +9,11 @@ import msgspec
 
 from stream.events import Click, Impression, Recommendation
 
+_LAST = 4_096  # decisions: an id is asked for to draw, to record and to note a decision, soon after one another
 U = TypeVar("U", Impression, Recommendation, Click)
 
 
+@lru_cache(_LAST)
 def decision_id(user_id: str, impression_id: str) -> str:
     """The id of the one decision for this impression of this user, 32 hexadecimal digits.
 
@@ -34,12 +37,9 @@ def decision_seed(run_seed: int, decision: str) -> int:
     return int.from_bytes(_hash(str(run_seed), decision).digest()[:8], "big") >> 11
 
 
-def _hash(*parts: str) -> blake2b:
-    state = blake2b(digest_size=16)
-    for part in parts:
-        content = part.encode()
-        state.update(len(content).to_bytes(8, "big") + content)
-    return state
+def _hash(first: str, second: str) -> blake2b:
+    one, other = first.encode(), second.encode()
+    return blake2b(len(one).to_bytes(8, "big") + one + len(other).to_bytes(8, "big") + other, digest_size=16)
 
 
 class Pseudonyms:

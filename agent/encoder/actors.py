@@ -7,6 +7,7 @@ import numpy as np
 import ray
 
 from agent.encoder.cache import CachedEncoder
+from agent.encoder.dims import dim_in_folder
 from agent.encoder.local import open_encoder
 from agent.errors import EncoderError
 from agent.settings import EncoderSettings
@@ -38,6 +39,35 @@ def start_encoders(settings: EncoderSettings) -> list[Any]:
     """Starts the actors; each has a name, by which any process of the cluster finds it."""
     actor: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(EncoderServer)
     return [actor.options(name=name_of(index)).remote(settings) for index in range(settings.actors)]
+
+
+def dim_of(actors: Sequence[Any], settings: EncoderSettings) -> int:
+    """The length of an embedding, from the model's folder where that says it: actors take seconds to load one.
+
+    Raises:
+        EncoderError: no model is set, or none can be loaded.
+    """
+    found = dim_in_folder(settings)
+    return _loaded_dim(actors) if found is None else found
+
+
+def require_dim(actors: Sequence[Any], dim: int) -> None:
+    """Waits until the model is loaded, as long as that takes: it may have to be fetched and converted first.
+
+    Raises:
+        EncoderError: it cannot be, or its embeddings are not as long as its folder says.
+    """
+    loaded = _loaded_dim(actors)
+    if loaded != dim:
+        raise EncoderError(f"encoder.model must have embeddings of the length in its config.json, {dim}; got {loaded}")
+
+
+def _loaded_dim(actors: Sequence[Any]) -> int:
+    try:
+        return int(ray.get(actors[0].describe.remote())[0])
+    except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError) as error:
+        why = str(error).strip().splitlines()[-1]  # before it stand the stacks of the actor
+        raise EncoderError(f"encoder.model must load in its actor; got {why}") from error
 
 
 def name_of(index: int) -> str:

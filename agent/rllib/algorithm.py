@@ -2,6 +2,7 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -22,6 +23,7 @@ from agent.rllib.learner import BanditLearner
 from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
+from agent.rllib.staleness import Knows
 from stream.errors import StreamError
 from stream.meter import Tally
 
@@ -53,6 +55,7 @@ class BanditAlgorithm(Algorithm):
         encoder_actors: handles that keep the encoders alive as long as this.
         history: the log, as the driver reads it; None where it lives in the runners' processes.
         ledger: what was handed over, and what of it is learned.
+        started: when each runner that has decided reached each step of its start, by its index.
     """
 
     worlds: dict[int, dict[str, Any]]
@@ -61,6 +64,7 @@ class BanditAlgorithm(Algorithm):
     encoder_actors: list[Any]
     history: History | None
     ledger: Ledger
+    started: dict[int, Mapping[str, int]]
 
     @classmethod
     def get_default_config(cls) -> BanditConfig:
@@ -70,7 +74,7 @@ class BanditAlgorithm(Algorithm):
     def setup(self, config: BanditConfig) -> None:
         """Builds runners, learner and its workers."""
         self.worlds, self.ended, self.learner_metrics = {}, set(), dict.fromkeys(_MEASURES, 0.0)
-        self.runner_version, self.encoder_actors = "0.0", []
+        self.runner_version, self.encoder_actors, self.started = "0.0", [], {}
         self._tallies: dict[int, Tally] = defaultdict(Tally)
         self._refetch = Refetch(config, self._tallies[_LEARNER])
         self.history = config.open_history() if config.open_history is not None else None
@@ -132,7 +136,7 @@ class BanditAlgorithm(Algorithm):
         """Gives every runner what it lacks of the learner's weights, with what is open now in them."""
         self._provisional.provide(self.ledger.positions)
         started_s = self._now()
-        self._hand_out.send(self.ended)
+        self._hand_out.send(self.ended, Knows(dict(self.ledger.positions), self._provisional.evidence.known()))
         self._tallies[_LEARNER].observe("learner_hand_out_ms", [1_000.0 * (self._now() - started_s)])
 
     def start_with_weights(self) -> None:
@@ -253,6 +257,8 @@ class BanditAlgorithm(Algorithm):
         if handover.world:
             self.worlds[report.index] = handover.world
         self.runner_version = report.version
+        if report.steps:
+            self.started[report.index] = report.steps
         self.ledger.receive(handover.resolved, handover.spans)
         self._provisional.receive(report, self.ledger.positions)
         if report.failure is not None:

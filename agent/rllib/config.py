@@ -16,10 +16,11 @@ from agent.rllib.learner import BanditLearner
 from agent.rllib.module import BanditModule
 from agent.rllib.runner import StreamRunner
 from agent.settings import AgentSettings
+from agent.steps import Steps
 from envs.features import Layout
 from envs.session import OpenSession
 
-_MORE = ("run_seed", "encoders", "queue_rows", "learner_workers", "ending", "open_history", "prepare")
+_MORE = ("run_seed", "encoders", "queue_rows", "learner_workers", "ending", "open_history", "prepare", "steps")
 
 
 class BanditConfig(AlgorithmConfig):
@@ -38,6 +39,7 @@ class BanditConfig(AlgorithmConfig):
         self.ending = Ending()
         self.open_history: OpenHistory | None = None
         self.prepare: Callable[[], None] | None = None
+        self.steps: Callable[[], Steps] = Steps
         self.env_runners(
             env_runner_cls=StreamRunner,
             num_env_runners=1,
@@ -72,7 +74,8 @@ class BanditConfig(AlgorithmConfig):
                 wait. `learner_workers`: actors that add up shares of an update's rows; 0, and the learner does it
                 alone. `ending`: when the runners end by themselves. `open_history`: opens the log for the driver, to
                 read what a runner did not hand over; picklable, None where the log lives in the runner's process.
-                `prepare`: called in each runner's process when it starts.
+                `prepare`: called in each runner's process when it starts. `steps`: begins the record of a process's
+                start, in each runner's.
         """
         self.agent, self.layout, self.open_session, self.timer = agent, layout, open_session, timer
         for name, value in more.items():

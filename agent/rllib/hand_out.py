@@ -6,6 +6,7 @@ from typing import Any
 import ray
 
 from agent.policy import Policy
+from agent.rllib.staleness import Knows
 from agent.rllib.weights import Revision, Weights, tables_of
 from stream.meter import Tally
 
@@ -35,17 +36,17 @@ class HandOut:
         """A runner has died: it has no weights."""
         self._bases.pop(index, None)
 
-    def send(self, ended: Collection[int]) -> None:
-        """Gives the weights of now to all healthy runners but those that have ended."""
+    def send(self, ended: Collection[int], knows: Knows | None = None) -> None:
+        """Gives the weights of now, which hold some feedback, to all healthy runners but those that have ended."""
         answers = self._bases | dict(self._group.fetch_ready_async_reqs(tags=_TAG, timeout_seconds=_WAIT_S))
         self._bases = {index: base for index, base in answers.items() if base is not None}
         indices = [index for index in self._group.healthy_env_runner_ids() if index not in ended]
         known = {index: self._bases[index] for index in indices if self._remembers(self._bases.get(index))}
         if known:
-            self._put(Weights.of(self._policy, Revision.lowest(known.values())), list(known))
+            self._put(Weights.of(self._policy, Revision.lowest(known.values()), knows), list(known))
         lacking = [index for index in indices if index not in known]
         if lacking:
-            self._put(Weights.of(self._policy), lacking)
+            self._put(Weights.of(self._policy, knows=knows), lacking)
         self._count_evicted()
 
     def _remembers(self, base: Revision | None) -> bool:

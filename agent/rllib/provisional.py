@@ -9,10 +9,11 @@ from agent.rllib.report import RunnerReport
 from stream.meter import Tally
 
 LONGEST_WAIT_S = 0.25
+_RESTS = 3.0  # so many times as long as providing took; the learner has its time for closed outcomes
 
 
 class Provisional:
-    """Looks at most once between two hand-outs of weights, and rests as long as providing takes.
+    """Looks at most once between two hand-outs of weights, and rests three times as long as providing takes.
 
     Args:
         learning: of the policy that decides; `provide` acts on it.
@@ -56,7 +57,7 @@ class Provisional:
         self._learned |= learned
         rested_s = self._timer() - self._ended_s
         news = self._learned or (self.evidence.changed and rested_s >= LONGEST_WAIT_S)
-        return news and rested_s >= self._spent_s
+        return news and rested_s >= _RESTS * self._spent_s
 
     def provide(self, positions: Mapping[int, int]) -> None:
         """Lets the weights have in them what is open; `positions` are the next outcomes to learn."""

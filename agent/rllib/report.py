@@ -1,6 +1,7 @@
 """What a runner hands to the driver at each call."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.rllib.handover import Handover
 
@@ -15,6 +16,8 @@ class RunnerReport:
         version: `epoch.n` of the weights that decide now.
         ended: no more decisions will come from it, and nothing of it waits.
         failure: why it ended, where that was no end in order.
+        steps: when its process reached each step of its start, in milliseconds since the epoch; told once, with the
+            first decision.
     """
 
     index: int
@@ -22,3 +25,4 @@ class RunnerReport:
     version: str
     ended: bool
     failure: str | None
+    steps: Mapping[str, int] = field(default_factory=dict)

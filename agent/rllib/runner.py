@@ -1,5 +1,6 @@
 """The runner: decides on a thread of its own; RLlib's calls only drain what closed and bring new weights."""
 
+import gc
 import logging
 import threading
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 from agent.deciding import DecidingLoop
 from agent.errors import AgentError, EncoderError
+from agent.garbage import keep_what_is_there
 from agent.open_evidence import Mark
 from agent.open_look import OpenLook
 from agent.resolved import Resolved, Span
@@ -22,6 +24,7 @@ from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
 from agent.rllib.report import RunnerReport
+from agent.rllib.staleness import Staleness
 from agent.rllib.weights import Inbox, Revision, Weights
 from agent.user_snapshots import UserStores
 from envs.features import Featurizer
@@ -43,7 +46,10 @@ class StreamRunner(EnvRunner, Checkpointable):
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         torch.set_num_threads(1)
+        self._steps = self.config.steps()
+        self._steps.reached("imported")
         self.meter = Tally()
+        self._staleness = Staleness(self.meter)
         self.module: Any = None
         self._session: Session | None = None
         self._loop: DecidingLoop | None = None
@@ -60,6 +66,9 @@ class StreamRunner(EnvRunner, Checkpointable):
         if self.config.prepare is not None and self.worker_index:
             self.config.prepare()
         self.make_module()
+        if self.worker_index:
+            gc.freeze()  # what is imported stays: a full collection looked through it for 140 ms while decisions waited
+        self._steps.reached("built")
 
     def make_module(self) -> None:
         """Builds the module from the config."""
@@ -86,6 +95,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         book = self._feed.book if self._feed is not None else None
         self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book)
         self._swapped_s = self._handed_s = self._now()
+        self._steps.reached("log")
 
     def sample(
         self, room: int = 1_000_000, *, wind_down: bool = False, looked: Mapping[int, int] | None = None, **_: Any
@@ -114,6 +124,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             version=self.module.version,
             ended=ended and not self._queue,
             failure=self._failure,
+            steps=self._steps.take("decided"),
         )
 
     def get_metrics(self) -> Any:
@@ -194,6 +205,7 @@ class StreamRunner(EnvRunner, Checkpointable):
                 return
             self._failure = f"{type(error).__name__}: {error}"
             return
+        keep_what_is_there()
         self._thread = threading.Thread(target=self._decide, name="decide", daemon=True)
         self._thread.start()
 
@@ -205,8 +217,10 @@ class StreamRunner(EnvRunner, Checkpointable):
         return self._thread is None and self._failure is None and not self._over()
 
     def _swap(self) -> None:
-        if self._inbox.open(self.module.policy):
+        knows = self._inbox.open(self.module.policy)
+        if knows is not None:
             self._swapped_s = self._now()
+            self._staleness.swapped(knows, self.worker_index, self._swapped_s)
 
     def _decide(self) -> None:
         loop = self._loop
@@ -228,15 +242,27 @@ class StreamRunner(EnvRunner, Checkpointable):
             _log.warning("the batch at hand starts again: %s", error)
             self._stopping.wait(0.1)  # the log says itself what to wait for; this only keeps a broken one from spinning
             return
-        look = self._feed.look() if self._feed is not None else None
+        if self.meter.counters.get(("decisions", "")):
+            self._steps.reached("decided")
+        look = self._look(loop)
         if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
             self._hand_over(resolved, look)
+
+    def _look(self, loop: DecidingLoop) -> OpenLook | None:
+        if self._feed is None:
+            return None
+        self._staleness.joined(loop.joined, self._now())
+        look = self._feed.look()
+        if look is not None:
+            self._staleness.looked(look.number)
+        return look
 
     def _hand_over(self, resolved: Resolved | None, look: OpenLook | None = None) -> None:
         self._handed_s = self._now()
         self.meter.level("policy_staleness_seconds", self._handed_s - self._swapped_s)
         world = self._session.world() if self._session is not None else {}
         spans = self._loop.take_spans() if self._loop is not None else ()
+        self._staleness.closed(spans, self._handed_s)
         clicks = self._loop.take_clicks() if self._loop is not None else ()
         handover = Handover(resolved, spans, self.meter.take(), world, clicks, self._marks(spans), look)
         while not self._stopping.is_set():

@@ -8,7 +8,7 @@ users there are. A runner that took it reads the same numbers as the learner, bi
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.policy import Policy
+from agent.rllib.staleness import Knows
 from agent.table import Part, Table
 
 _UNREAD = re.compile(  # what only learning reads; a buffer that is not named here travels
@@ -56,15 +57,17 @@ class Weights:
         revision: where they lead; None where that is not known, so that nothing can build on it.
         buffers: all that deciding reads apart from the tables.
         parts: of each table the rows written since the base, or all of them.
+        knows: which feedback they hold.
     """
 
     base: Revision | None
     revision: Revision | None
     buffers: dict[str, NDArray[Any]]
     parts: dict[str, Part]
+    knows: Knows = field(default_factory=Knows)
 
     @classmethod
-    def of(cls, policy: Policy, base: Revision | None = None) -> "Weights":
+    def of(cls, policy: Policy, base: Revision | None = None, knows: Knows | None = None) -> "Weights":
         """The policy's weights, since a base that it remembers or whole. They share memory with it until sent."""
         tables = tables_of(policy)
         since = dict.fromkeys(tables) if base is None else dict(zip(tables, base.written, strict=True))
@@ -73,6 +76,7 @@ class Weights:
             Revision.of(policy),
             {name: buffer.numpy() for name, buffer in _dense(policy).items() if not unread(name)},
             {name: table.part(since[name]) for name, table in tables.items()},
+            knows or Knows(),
         )
 
     @classmethod
@@ -104,6 +108,7 @@ class Weights:
             if self.base is None:
                 tables[name].clear()
             tables[name].take(part)
+        policy.moved()
 
 
 class Inbox:
@@ -137,8 +142,8 @@ class Inbox:
             if self._waiting:
                 self.emptied.clear()
 
-    def open(self, policy: Policy) -> bool:
-        """Brings what waits into a policy; whether there was anything."""
+    def open(self, policy: Policy) -> Knows | None:
+        """Brings what waits into a policy; returns which feedback it holds then, None where nothing waited."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             if waiting:
@@ -148,7 +153,7 @@ class Inbox:
         with self._lock:
             if waiting and not self._waiting:
                 self.emptied.set()
-        return bool(waiting)
+        return waiting[-1].knows if waiting else None
 
 
 def tables_of(policy: nn.Module) -> dict[str, Table]:

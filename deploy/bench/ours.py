@@ -16,7 +16,7 @@ from agent.settings import AgentSettings
 from deploy.bench.rounds import Features, Floats, Ints, Learned, Open, Seen, World
 from envs.exploring import lost_reward
 from envs.features import Layout
-from envs.observation import Observation, user_vector
+from envs.observation import Observation, user_vectors
 from envs.rows import Rows
 
 _ROUND_MS = 1_000
@@ -113,7 +113,7 @@ class DefaultPolicy:
         for index, user in enumerate(seen.user_B.tolist() if self._world.returning else ()):
             about_E = seen.context_BC[index, : layout.text]
             knew = self.interests.read(str(user), (seen.start + index) * _ROUND_MS, about_E)
-            known_BU[index] = user_vector(knew, layout.interest)
+            known_BU[index] = user_vectors([knew], layout.interest)[0]
         self.known_RU = np.concatenate([self.known_RU, known_BU]) if len(self.known_RU) else known_BU
         return known_BU
 

@@ -22,7 +22,7 @@ from deploy.errors import EvaluateError
 from deploy.evaluating.log import Doubles, LoggedDecisions
 from deploy.evaluating.target import Target
 from envs.features import Featurizer
-from envs.observation import user_vector
+from envs.observation import user_vectors
 from envs.protocols import Encoder
 from stream.events import Outcome
 
@@ -140,7 +140,7 @@ def _belief(policy: Policy, featurizer: Featurizer, outcomes: Sequence[Outcome])
     observation = featurizer.observe(impressions, [(nobody, impression.user_id) for impression in impressions])
     interest = featurizer.layout.interest
     try:
-        user_BU = np.stack([user_vector(outcome.recommendation.knew, interest) for outcome in outcomes])
+        user_BU = user_vectors([outcome.recommendation.knew for outcome in outcomes], interest)
     except ValueError as error:
         raise EvaluateError(f"interests in the log must fit the policy's, of the length {interest}: {error}") from error
     return policy.believe(replace(observation, user_BU=user_BU))

@@ -40,7 +40,7 @@ def main(settings_file: str, marks_folder: str, build: str) -> int:
         return done
 
     session: Any = PhasedSession(settings, Path(marks_folder), build)
-    with patch("agent.sealed._write", write), patch("deploy.run.resume", resume):
+    with patch("agent.sealed._write", write), patch("deploy.live_run.resume", resume):
         run_agent(settings, RunOptions(), open_session=session)
     return 0
 

@@ -108,6 +108,7 @@ def test_every_valid_impression_is_decided_exactly_once(settings: KafkaSettings,
     assert first["decisions"] == VALID
     assert first["dead_letters"] == len(INVALID) + 1
     assert first["impressions"]["logged"] == LOGGED
+    check_start(first["start"])
     judged = first["apprentice"]["decisions"]
     assert LOGGED // 2 < judged <= LOGGED  # what is open at the end is judged by the next run
     assert first["apprentice"]["with_propensity"] == judged
@@ -126,6 +127,18 @@ def test_every_valid_impression_is_decided_exactly_once(settings: KafkaSettings,
     check_recommendations(consume(settings, settings.topics.recommendations), to_decide)
     check_outcomes(consume(settings, settings.topics.outcomes), impressions, click)
     check_dead_letters(consume(settings, settings.topics.dead_letters), settings)
+
+
+def check_start(done_s: dict[str, float]) -> None:
+    """Each process reached its steps in their order, and Ray's began before RLlib was loaded."""
+    assert list(done_s.values()) == sorted(done_s.values())
+    steps = list(done_s)
+    driver = [step for step in steps if not step.startswith("runner ") and step != "decided"]
+    assert driver == ["settings", "topics", "ray", "imported", "built", "resumed"]
+    runner = [step for step in steps if step.startswith("runner ")]
+    assert runner == ["runner process", "runner imported", "runner built", "runner log"]
+    assert steps.index("runner process") < steps.index("imported")
+    assert steps[-1] == "decided"
 
 
 def check_recommendations(records: list, to_decide: dict[str, Impression]) -> None:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,14 @@ def figure(
     return Figure(name, float(np.median(ours)), float(np.median(theirs)), unit, middle, spread, goal)
 
 
-def paired(ours: Callable[[], float], theirs: Callable[[], float], repeats: int) -> tuple[list[float], list[float]]:
+def paired(ours: Callable[[], T], theirs: Callable[[], T], repeats: int) -> tuple[list[T], list[T]]:
     """Measures two sides by turns, the first one alternating, and returns what each said in each repeat.
 
     >>> paired(lambda: 1.0, lambda: 2.0, 2)
     ([1.0, 1.0], [2.0, 2.0])
     """
-    ours_P, theirs_P = [], []
+    ours_P: list[T] = []
+    theirs_P: list[T] = []
     for repeat in range(repeats):
         if repeat % 2:
             theirs_P.append(theirs())

@@ -54,29 +54,27 @@ class Feed:
     """
 
     def __init__(self, settings: KafkaSettings, *, transactional: bool) -> None:
-        self._settings, self._codec = settings, JsonCodec()
+        self._settings, self._codec, self._transactional = settings, JsonCodec(), transactional
         self._headers = list(self._codec.headers)
         self._producer = make_producer(settings, f"{settings.group_id}-feed" if transactional else None)
         if transactional:
             self._producer.init_transactions()
 
     def preload(self, events: Iterable[Impression | Click]) -> None:
-        """Writes all events, and lets readers of committed records see them at once."""
-        self._producer.begin_transaction()
+        """Writes all events; where this is transactional, readers see them at once when all are written."""
+        if self._transactional:
+            self._producer.begin_transaction()
         for event in events:
             self.send(event)
         self._producer.flush(timeout=self._settings.request_timeout_ms / 1_000)
-        self._producer.commit_transaction()
+        if self._transactional:
+            self._producer.commit_transaction()
 
     def send(self, event: Impression | Click) -> None:
         """Writes one event; it leaves within milliseconds."""
         topics = self._settings.topics
         name = topics.impressions if isinstance(event, Impression) else topics.clicks
         self._producer.send(name, self._codec.encode(event), event.user_id.encode(), self._headers)
-
-    def flush(self) -> None:
-        """Returns when the broker has all of it."""
-        self._producer.flush(timeout=self._settings.request_timeout_ms / 1_000)
 
     def close(self) -> None:
         """Closes the producer."""

@@ -17,8 +17,12 @@ Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
 
 MODULES = {
     "transport": "deploy.bench.speed.transport",
-    "deciding": "deploy.bench.speed.deciding",
+    "latency": "deploy.bench.speed.latency",
+    "staleness": "deploy.bench.speed.staleness",
+    "runners": "deploy.bench.speed.runners",
+    "start": "deploy.bench.speed.start",
     "encoder": "deploy.bench.speed.encoder",
+    "anatomy": "deploy.bench.speed.anatomy",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 

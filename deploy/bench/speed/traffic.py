@@ -40,11 +40,12 @@ class Traffic:
     Args:
         settings: what is sent.
         now_ms: by the clock; event time begins a week earlier.
+        name: begins the ids of impressions.
     """
 
-    def __init__(self, settings: TrafficSettings, now_ms: int) -> None:
+    def __init__(self, settings: TrafficSettings, now_ms: int, name: str = "impression") -> None:
         titles = load_corpus().titles
-        self._settings = settings
+        self._settings, self._name = settings, name
         self._rng = np.random.default_rng(settings.seed)
         self._items = [
             Candidate(item_id=f"item-{n}", text=titles[n % len(titles)] + " again" * (n // len(titles)))
@@ -65,7 +66,7 @@ class Traffic:
         self._ts_ms = self._ts_ms + self._settings.gap_ms if ts_ms is None else ts_ms
         chosen_K = self._rng.choice(_ITEMS, _CANDIDATES, replace=False)
         impression = Impression(
-            impression_id=f"impression-{number}",
+            impression_id=f"{self._name}-{number}",
             user_id=f"user-{int(self._rng.integers(_USERS))}",
             ts_ms=self._ts_ms,
             context=Context(text=self._context(number)),

@@ -11,7 +11,6 @@ measured, as they do for users.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from deploy.bench.speed.sides import Wire, agent, echoes, wire
@@ -33,14 +32,13 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
         return [_measure(settings_for(broker.bootstrap), Path(folder), size, repeats, say)]
 
 
-def settings_for(bootstrap: str, guarantee: str = "exactly_once", **more: Any) -> Settings:
+def settings_for(bootstrap: str, guarantee: str = "exactly_once") -> Settings:
     """Settings of both sides: text only, windows in event time, and nothing that idles."""
     attribution = {"window_ms": WINDOW_MS, "idle_ms": IDLE_MS, "out_of_order_ms": 1_000}
     return Settings(
         kafka={"bootstrap_servers": bootstrap, "guarantee": guarantee},
         core={"attribution": attribution},
         metrics={"enabled": False},
-        **more,
     )
 
 

@@ -1,6 +1,9 @@
 """The doctor: what it says of what is here, what is missing, and of keys that are placed wrong."""
 
+import importlib.util
 import io
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -36,6 +39,20 @@ def test_without_text_and_broker_all_is_well():
     assert "✓ Python 3." in text
     assert "– encoder: not used" in text
     assert "✗" not in text
+
+
+def test_packages_that_every_start_compiles_anew_are_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert not list(doctor.bytecode(load_settings()))  # the first start will write it
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (finding,) = doctor.bytecode(load_settings())
+    assert finding.state == "note"
+    assert "PYTHONDONTWRITEBYTECODE" in finding.advice
+    there = Path(importlib.util.cache_from_source(importlib.util.find_spec("torch").origin))
+    there.parent.mkdir(parents=True)
+    there.touch()
+    assert not list(doctor.bytecode(load_settings()))
 
 
 def test_an_encoder_that_does_not_load_says_what_to_do(monkeypatch):
