@@ -12,7 +12,7 @@ from agent.encoder.weights import digest_of, folder_of
 from agent.settings import EncoderSettings
 from envs.protocols import Floats
 
-_REVISION = 1  # of what conversion makes of weights; with another, embeddings and so the version change
+_REVISION = 2  # of what conversion makes of weights; with another, embeddings and so the version change
 
 
 class Int8Encoder:
