@@ -5,8 +5,6 @@ All strategies work on ragged batches: N candidates of B decisions, cut by `coun
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from agent import strategies
 from agent.belief import Belief, Doubles, sigmoid
 from agent.errors import ExploreError
@@ -40,6 +38,7 @@ def probabilities(settings: ExploreSettings, belief: Belief) -> Doubles:
     Raises:
         ExploreError: the belief lacks what the strategy needs (see `NEEDS`).
 
+    >>> import numpy as np
     >>> belief = Belief(np.array([0.0, 2.0]), np.zeros(2), np.array([2]), rows=100)
     >>> probabilities(ExploreSettings(strategy="greedy", floor=0.1), belief).round(3)
     array([0.05, 0.95])

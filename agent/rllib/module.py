@@ -37,7 +37,7 @@ class BanditModule(TorchRLModule):
         return self._forward_inference(batch)
 
     def _forward_train(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {LOGIT: self.policy.score(inputs_of_columns(batch))[0]}
+        return {LOGIT: self.policy.logit(inputs_of_columns(batch))}
 
     def get_state(self, *_: Any, inference_only: bool = False, **__: Any) -> dict[str, Any]:
         """All buffers as arrays, in their own precision, which RLlib would reduce.

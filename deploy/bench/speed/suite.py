@@ -18,6 +18,8 @@ Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
 MODULES = {
     "transport": "deploy.bench.speed.transport",
     "deciding": "deploy.bench.speed.deciding",
+    "learner_path": "deploy.bench.speed.learner_path",
+    "scaling": "deploy.bench.speed.scaling",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
