@@ -52,11 +52,12 @@ def shown_of(impression, index):
 
 @pytest.mark.parametrize("rows", [1, 40])
 def test_the_learners_loss_reads_the_logits_that_decisions_read(rows):
+    from support.learning_rows import LAYOUT  # noqa: PLC0415
+    from support.learning_rows import rows as some  # noqa: PLC0415
+
     from agent.inputs import inputs_of_rows  # noqa: PLC0415 - torch loads only where it is used
     from agent.policy import Policy  # noqa: PLC0415
     from agent.settings import AgentSettings  # noqa: PLC0415
-    from support.learning_rows import LAYOUT  # noqa: PLC0415
-    from support.learning_rows import rows as some  # noqa: PLC0415
 
     policy, learned = Policy(AgentSettings(), LAYOUT), some(0, 300)
     policy.fit(learned)
