@@ -1,10 +1,11 @@
 """What deciding reads of an expert: mean and variance of each candidate's logit, at a price that decisions can pay.
 
-The variance of candidate k is y' V y - 2 y' V z + z' V z + 1 / D: features y = [a x b, s], V the covariance of theta, z
-how the effect of its item moves with theta, 1 / D what is left of that effect. Written out for each candidate that
-takes d^2 operations. But the candidates of a decision share the context side a, so a a' V is worked out once a decision,
-as much work as two candidates were; and V z and z' V z belong to the item and stay the same until the expert learns, so
-they are worked out once and kept. What is left for a candidate is some 2 d operations.
+The variance of candidate k is y' V y - 2 y' V z + z' V z + 1 / D: features y = [a x b, s], V the covariance of theta,
+z how the effect of its item moves with theta, 1 / D what is left of that effect. Written out for each candidate that
+takes d^2 operations. But the candidates of a decision share the context side a, so a a' V is worked out once a
+decision, as much work as two candidates were; and V z and z' V z belong to the item and stay the same until the expert
+learns, so they are worked out once and kept. What is left for a candidate is some 2 d operations; one whose item has
+not been met since the expert learned takes d^2 more, as each did when written out.
 """
 
 from collections.abc import Callable
@@ -106,7 +107,7 @@ class Reading:
         return ((apart_Nd @ self._covariance_dd) * apart_Nd).sum(-1).numpy()
 
     def _row_of(self, effect: Effect) -> Array:
-        """What is kept of M items: mean and variance of the effect, z' V z, then V z as [J, I] and its last part [S]."""
+        """What is kept of M items: mean and variance of the effect, z' V z, then V z as [J, I], its last part [S]."""
         crossed, items = self._I * self._J, len(effect.mean_N)
         row_MX = np.empty((items, 3 + len(self._mean_d)), np.float32)
         row_MX[:, 0], row_MX[:, 1] = effect.mean_N, effect.variance_N

@@ -38,6 +38,7 @@ def probabilities(settings: ExploreSettings, belief: Belief) -> Doubles:
     Raises:
         ExploreError: the belief lacks what the strategy needs (see `NEEDS`).
 
+    >>> import numpy as np
     >>> belief = Belief(np.array([0.0, 2.0]), np.zeros(2), np.array([2]), rows=100)
     >>> probabilities(ExploreSettings(strategy="greedy", floor=0.1), belief).round(3)
     array([0.05, 0.95])

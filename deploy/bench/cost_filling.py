@@ -56,18 +56,25 @@ class Traffic:
         odd = np.uint64(0x9E3779B97F4A7C15)  # a multiplication by an odd number maps no two numbers on one
         return (np.arange(1, count + 1, dtype=np.uint64) * odd).view(np.int64)
 
-    def observation(self, keys: Ints) -> Observation:
-        """32 decisions of 20 candidates, of any known items and users."""
-        item_BK = self.random.integers(len(keys), size=(DECISIONS, CANDIDATES))
-        user_B = self.random.integers(len(keys), size=DECISIONS)
+    def observation(self, keys: Ints, users: Ints | None = None, candidates: int = CANDIDATES) -> Observation:
+        """32 decisions of 20 candidates, or of another number, of any known items and users.
+
+        Args:
+            keys: of the items, and of the users where theirs are not given.
+            users: of the users.
+            candidates: of each decision.
+        """
+        users = keys if users is None else users
+        item_BK = self.random.integers(len(keys), size=(DECISIONS, candidates))
+        user_B = self.random.integers(len(users), size=DECISIONS)
         return Observation(
             context_BC=self.contexts(DECISIONS),
             user_BU=self._users(user_B),
             candidates_ND=self.item_VD[item_BK.ravel() % _POOL],
-            counts_B=np.full(DECISIONS, CANDIDATES, dtype=np.int64),
+            counts_B=np.full(DECISIONS, candidates, dtype=np.int64),
             item_N=keys[item_BK.ravel()],
-            user_B=keys[user_B],
-            group_B=keys[user_B],
+            user_B=users[user_B],
+            group_B=users[user_B],
             knew=(),
         )
 
@@ -130,9 +137,9 @@ class Filled:
     traffic: Traffic
 
 
-def impressions() -> list[Impression]:
-    """32 impressions of 20 candidates, of which a decision reads no more than ids and slots."""
-    candidates = tuple(Candidate(item_id=f"i{number}") for number in range(CANDIDATES))
+def impressions(count: int = CANDIDATES) -> list[Impression]:
+    """32 impressions of so many candidates, of which a decision reads no more than ids and slots."""
+    candidates = tuple(Candidate(item_id=f"i{number}") for number in range(count))
     return [
         Impression(impression_id=f"w{number}", user_id=f"u{number}", ts_ms=1, candidates=candidates)
         for number in range(DECISIONS)
@@ -157,25 +164,34 @@ def filled(traffic: Traffic, sizes: Sequence[int], settings: AgentSettings) -> I
     if not sizes or list(sizes) != sorted(sizes) or not 1 <= sizes[0] <= sizes[-1] <= most:
         msg = f"Sizes must ascend from 1 to {most:,}, what the tables hold; got {list(sizes)}"
         raise BenchError(msg)
+    learning = taught(traffic, sizes[0], settings)
+    for size in sizes:
+        yield grown(deepcopy(learning), traffic, size, size)
+
+
+def taught(traffic: Traffic, size: int, settings: AgentSettings) -> Learning:
+    """What has learned 4,352 rows, of so many items and users."""
     learning = Learning(Policy(settings, traffic.layout))
     for _ in range(_UPDATES):
-        learning.learn(traffic.rows(traffic.keys(sizes[0])))
-    for size in sizes:
-        yield _grown(deepcopy(learning), traffic, size)
+        learning.learn(traffic.rows(traffic.keys(size)))
+    return learning
 
 
-def _grown(learning: Learning, traffic: Traffic, size: int) -> Filled:
-    policy, keys = learning.policy, traffic.keys(size)
+def grown(learning: Learning, traffic: Traffic, items: int, users: int) -> Filled:
+    """The same with rows for so many items and users, see `filled`."""
+    policy, keys = learning.policy, traffic.keys(max(items, users))
     rows_V1 = policy.item_side(torch.from_numpy(traffic.item_VD))
     side_VJ = torch.cat([rows_V1.new_ones(len(rows_V1), 1), rows_V1], dim=1)
     now = float(policy.expert.clock)
-    items, users = policy.expert.items.table, policy.users.table
-    learned_items, learned_users = len(items), len(users)
-    for start in range(0, size, _AT_ONCE):
-        number_M = torch.arange(start, min(start + _AT_ONCE, size))
-        key_M = torch.from_numpy(keys[start : start + _AT_ONCE])
-        _write(items, key_M, learned_items, now, {"item": side_VJ[number_M % _POOL]})
-        _write(users, key_M, learned_users, now, {})
+    item_table, user_table = policy.expert.items.table, policy.users.table
+    learned_items, learned_users = len(item_table), len(user_table)
+    for start in range(0, items, _AT_ONCE):
+        number_M = torch.arange(start, min(start + _AT_ONCE, items))
+        key_M = torch.from_numpy(keys[start : min(start + _AT_ONCE, items)])
+        _write(item_table, key_M, learned_items, now, {"item": side_VJ[number_M % _POOL]})
+    for start in range(0, users, _AT_ONCE):
+        key_M = torch.from_numpy(keys[start : min(start + _AT_ONCE, users)])
+        _write(user_table, key_M, learned_users, now, {})
     return Filled(learning, keys, traffic)
 
 

@@ -18,12 +18,14 @@ from typing import NamedTuple
 import numpy as np
 
 from agent.decide import decide
+from agent.policy import Policy
 from agent.settings import AgentSettings
 from agent.threads import one_thread
 from deploy.bench.cost_filling import DECISIONS, LAYOUTS, UPDATE, Filled, Traffic, filled, impressions
 from deploy.bench.errors import BenchError
 from deploy.bench.rounds import Floats
 from envs.observation import Observation
+from stream.events import Impression
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 REPEATS = 7
@@ -93,7 +95,7 @@ def measure(
         memory_mb.append(_peak_mb())
     decision_ms_PS, row_ms_PS = np.zeros((2, repeats, len(sizes)))
     for one in policies:  # what is only done once is done before
-        _decide(one, [one.traffic.observation(one.keys)])
+        decide_all(one.learning.policy, [one.traffic.observation(one.keys)], impressions())
     for repeat in range(repeats):
         for index in np.roll(np.arange(len(sizes)), repeat).tolist():
             decision_ms_PS[repeat, index] = _decision_ms(policies[index], timer)
@@ -159,8 +161,8 @@ def _line(name: str, cost_PS: Floats, unit: str) -> str:
     )
 
 
-def _decide(one: Filled, batches: Sequence[Observation]) -> None:
-    policy, shown = one.learning.policy, impressions()
+def decide_all(policy: Policy, batches: Sequence[Observation], shown: Sequence[Impression]) -> None:
+    """Believes, explores and draws for batches of observations."""
     for observation in batches:
         belief = policy.believe(observation)
         decide(shown, belief, policy.explore, run_seed=0, version=policy.version)
@@ -168,8 +170,8 @@ def _decide(one: Filled, batches: Sequence[Observation]) -> None:
 
 def _decision_ms(one: Filled, timer: Callable[[], float]) -> float:
     batches = [one.traffic.observation(one.keys) for _ in range(_BATCHES)]
-    started_s = timer()
-    _decide(one, batches)
+    shown, started_s = impressions(), timer()
+    decide_all(one.learning.policy, batches, shown)
     return 1_000 * (timer() - started_s) / (_BATCHES * DECISIONS)
 
 

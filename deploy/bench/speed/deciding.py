@@ -1,15 +1,15 @@
 """Deciding and learning in process, beside Vowpal Wabbit on the same decisions.
 
 Ours: `BanditAgent.decide` on batches of 32 impressions, from `Impression` to `Recommendation`, and `BanditAgent.learn`
-on 256 outcomes, from `Outcome` to updated weights. Theirs, as the library's users have it from Python: each impression is
-written in its text format, `predict` gives probabilities, one candidate is drawn; each outcome is written with its
+on 256 outcomes, from `Outcome` to updated weights. Theirs, as the library's users have it from Python: each impression
+is written in its text format, `predict` gives probabilities, one candidate is drawn; each outcome is written with its
 label, and `learn` updates. Both decide the same impressions and learn the same outcomes, those of what ours showed, in
 turns within each repeat. 20 candidates, 32 numeric features of the context and 32 of each candidate, one thread each.
 
 Vowpal Wabbit runs as `--cb_explore_adf --squarecb`: once so, where it reads context and candidate side by side
-(`vw-flat`), and once with `-q ui`, which crosses them as ours does and without which no context changes what is best. Lines of
-`parsed` count what is left of its time where examples were written and parsed beforehand: no stream of events has that,
-but it tells the price of the model from that of its input.
+(`vw-flat`), and once with `-q ui`, which crosses them as ours does and without which no context changes what is best.
+Lines of `parsed` count what is left of its time where examples were written and parsed beforehand: no stream of events
+has that, but it tells the price of the model from that of its input.
 
 Time is that of the processor, so that others who work on the machine move it little.
 """

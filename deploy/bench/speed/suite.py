@@ -23,6 +23,9 @@ MODULES = {
     "start": "deploy.bench.speed.start",
     "encoder": "deploy.bench.speed.encoder",
     "anatomy": "deploy.bench.speed.anatomy",
+    "deciding": "deploy.bench.speed.deciding",
+    "learner_path": "deploy.bench.speed.learner_path",
+    "scaling": "deploy.bench.speed.scaling",
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 

@@ -1,0 +1,104 @@
+"""What RLlib costs on the learner's path, beside a bare loop in PyTorch with the same module, loss and batches.
+
+Ours is what `BanditAlgorithm` does with the rows of one training step: four batches one after the other, each put into
+RLlib's batch classes and given to `LearnerGroup.update`; from there RLlib's learner converts it, runs the module's
+forward pass and our loss, and our learner takes the rows in, with the network's gradient steps on minibatches of 256
+(16 for each 256 rows: the network is kept busy) and the closed form; then metrics are reduced. The bare loop calls the
+same forward pass, loss and `Learning.learn` on the same rows, and nothing else. So the difference is all that RLlib
+does between the algorithm's rows and the update. Both learners begin as copies and learn the same rows.
+
+Batches of 1,024 rows have the goal; those of 256, the usual size of an update, are shown. One thread, processor time.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from functools import partial
+
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.core.learner.learner_group import LearnerGroup
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+
+from agent.inputs import inputs_of_rows
+from agent.learning import Learning
+from agent.rllib.config import BanditConfig
+from agent.rllib.learner import BanditLearner
+from agent.settings import AgentSettings, ExpertSettings, NetworkSettings
+from agent.threads import one_thread
+from deploy.bench.cost_filling import LAYOUTS, UPDATE, Traffic
+from deploy.bench.rounds import Ints
+from deploy.bench.speed.figure import Figure, Goal, figure, paired
+from envs.rows import Rows
+from envs.session import Session
+
+_BATCHES = 4
+_HELD = 1_000
+_WARM_UPDATES = 17  # behind the third refresh
+_GOALS = {1_024: Goal(0.9), 256: None}
+
+
+@one_thread()
+def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
+    """Rows learned a second through RLlib over those of the bare loop."""
+    repeats = 3 if quick else 9
+    settings = AgentSettings(
+        network=NetworkSettings(idle_weight=0.0),  # it takes all of its steps, whatever it weighs
+        expert=ExpertSettings(refresh_rows=(256, 1_024, 4_096)),  # none falls into what is measured
+    )
+    traffic = Traffic(LAYOUTS["numeric"], seed=0)
+    keys = traffic.keys(_HELD)
+    figures = []
+    for size, goal in _GOALS.items():
+        group, learner = _learner(settings)
+        for _ in range(_WARM_UPDATES):
+            learner.learning_of(DEFAULT_MODULE_ID).learn(traffic.rows(keys))
+        bare = deepcopy(learner.learning_of(DEFAULT_MODULE_ID))
+        steps = [_step(traffic, keys, size) for _ in range(repeats + 1)]
+        _through_rllib(group, steps[-1])  # what is only done once is done before
+        _bare(bare, steps[-1])
+        ours, theirs = partial(_through_rllib, group), partial(_bare, bare)
+        rates = paired(partial(_rate, ours, iter(steps)), partial(_rate, theirs, iter(steps)), repeats)
+        say(f"{repeats} repeats of {_BATCHES} batches of {size:,} rows")
+        figures.append(figure(f"learner-path-{size}", *rates, "rows/s", goal))
+        group.shutdown()
+    return figures
+
+
+def _learner(settings: AgentSettings) -> tuple[LearnerGroup, BanditLearner]:
+    config = BanditConfig().streaming(
+        agent=settings, layout=LAYOUTS["numeric"], open_session=_no_session, timer=time.monotonic
+    )
+    group = config.build_learner_group(rl_module_spec=config.get_multi_rl_module_spec())
+    return group, group._learner
+
+
+def _no_session(*_: object) -> Session:
+    raise NotImplementedError("the learner alone is measured; it opens no session")
+
+
+def _step(traffic: Traffic, keys: Ints, size: int) -> list[Rows]:
+    """The rows of one training step."""
+    return [Rows.concatenate([traffic.rows(keys) for _ in range(size // UPDATE)]) for _ in range(_BATCHES)]
+
+
+def _through_rllib(group: LearnerGroup, batches: Sequence[Rows]) -> None:
+    for rows in batches:
+        batch = MultiAgentBatch({DEFAULT_MODULE_ID: SampleBatch(rows.columns())}, len(rows))
+        result = group.update(batch=batch)
+        float(result[0][DEFAULT_MODULE_ID]["loss"].peek())
+
+
+def _bare(learning: Learning, batches: Sequence[Rows]) -> None:
+    for rows in batches:
+        logit_R = learning.policy.logit(inputs_of_rows(rows))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit_R, torch.from_numpy(rows.reward_R))
+        float(loss)
+        learning.learn(rows)
+
+
+def _rate(work: Callable[[Sequence[Rows]], None], steps: Iterator[list[Rows]]) -> float:
+    batches = next(steps)
+    started_s = time.process_time()
+    work(batches)
+    return sum(map(len, batches)) / (time.process_time() - started_s)
