@@ -7,6 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from agent.encoder.grouping import groups_of
 from envs.protocols import Floats
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
@@ -37,12 +38,12 @@ class Graph:
         self.dim = int(self._session.get_outputs()[0].shape[1])
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Floats:
-        """The embeddings [N, E]; texts of as many tokens share a batch, so that little is padded."""
+        """The embeddings [N, E]; texts of about as many tokens go together, so that little is padded."""
         tokens = [self._tokenizer.encode(text).ids for text in texts]  # in a batch it would take all cores
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         vectors_NE = np.empty((len(texts), self.dim), np.float32)
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
+        for start, stop in groups_of([len(tokens[index]) for index in order], batch_size):
+            batch = order[start:stop]
             vectors_NE[batch] = self._run([tokens[index] for index in batch])
         return vectors_NE
 

@@ -40,7 +40,7 @@ def measure(quick: bool, say: Callable[[str], None], data: Path = DATA) -> list[
         say: is told which texts were read.
         data: public data; without it the texts are those of the packaged corpus.
     """
-    texts, repeats = (256, 3) if quick else (640, 7)
+    texts, repeats = (128, 3) if quick else (640, 7)
     titles, all_titles = _titles(data, say)
     ours, theirs = open_encoder(EncoderSettings()), _Peer()
     some = titles[:texts]
@@ -50,7 +50,7 @@ def measure(quick: bool, say: Callable[[str], None], data: Path = DATA) -> list[
     ]
     if not quick:
         figures.append(_speed("encoder-longer-32", ours, theirs, _calls(all_titles[:texts], _BATCH), repeats, None))
-    figures += _closeness(ours, theirs, all_titles[: 1_000 if quick else 2_000])
+    figures += _closeness(ours, theirs, all_titles[: 400 if quick else 2_000])
     return [*figures, _known(ours, titles, repeats)]
 
 
@@ -139,6 +139,6 @@ def _known(ours: Encoder, titles: list[str], repeats: int) -> Figure:
         return _rate(cache.encode, [json.loads(each) for each in wire])
 
     def cold() -> float:
-        return _rate(CachedEncoder(lambda: ours, 1_000_000, Tally()).encode, _calls(titles[:256], _BATCH))
+        return _rate(CachedEncoder(lambda: ours, 1_000_000, Tally()).encode, _calls(titles[:128], _BATCH))
 
     return figure("encoder-cache", *paired(known, cold, repeats), "texts/s", Goal(1_000))
