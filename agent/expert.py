@@ -11,13 +11,14 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 `settle` or `learn` takes it away again.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from agent.by_decision import ByDecision
+from agent.expert_prior import Sides, prior_precision
 from agent.expert_reading import Reading
 from agent.item_effects import Arrows, Effect, ItemEffects
 from agent.levels import At, Levels, SharedLevels
@@ -29,18 +30,6 @@ from agent.targets import Targets, linearised
 _LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
 _STEPS, _HEAVY_STEPS = 2, 5
 _FARTHEST = 1.0  # that a step moves the logits at which rows are linearised: Newton's method leaps where p is small
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Which features are in use: booleans of the context side [I] and the item side [J], the leading 1 included.
-
-    `further_F` are the further components of the item, which are not crossed.
-    """
-
-    context_I: Tensor
-    item_J: Tensor
-    further_F: Tensor | None = None
 
 
 class BayesianLogistic(nn.Module):
@@ -101,25 +90,12 @@ class BayesianLogistic(nn.Module):
             sides: the features in use; a group's prior variance is shared out among them.
             base_rate: mean reward, in (0, 1).
         """
-        sd, crossed = self._settings, self._I * self._J
+        crossed = self._I * self._J
         cosines = slice(crossed, self.width - self._F)
-        used_IJ = torch.outer(sides.context_I.double(), sides.item_J.double())
-        precision_IJ = torch.empty_like(used_IJ)
-        groups = [
-            (slice(1, None), slice(1, None), sd.sd_cross),
-            (slice(0, 1), slice(1, None), sd.sd_item),
-            (slice(1, None), slice(0, 1), sd.sd_context),
-            (slice(0, 1), slice(0, 1), sd.sd_intercept),
-        ]
-        for rows, columns, deviation in groups:
-            precision_IJ[rows, columns] = used_IJ[rows, columns].sum().clamp_min(1.0) / deviation**2
-        self.prior_precision[:crossed] = precision_IJ.flatten()
-        used = float(sides.further_F.sum()) if sides.further_F is not None else float(self._F)
-        self.prior_precision[cosines] = max(cosines.stop - crossed, 1) / sd.sd_similarity**2
-        self.prior_precision[cosines.stop :] = max(used, 1.0) / sd.sd_text_further**2
+        self.prior_precision.copy_(prior_precision(self._settings, sides, self.width - crossed, self._F))
         self.prior_eta.zero_()
         self.prior_eta[0] = self.prior_precision[0] * torch.logit(torch.tensor(base_rate, dtype=torch.float64))
-        self.prior_eta[cosines] = self.prior_precision[cosines] * sd.mean_similarity
+        self.prior_eta[cosines] = self.prior_precision[cosines] * self._settings.mean_similarity
         self.precision.copy_(torch.diag(self.prior_precision))
         self.eta.copy_(self.prior_eta)
         self.clock.zero_()

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.change import Change
-from agent.expert import BayesianLogistic, Sides
+from agent.expert import BayesianLogistic
+from agent.expert_prior import Sides
 from agent.explore import NEEDS, Belief
 from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
@@ -132,16 +133,6 @@ class Policy(nn.Module):
         own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
         logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
         return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
-
-    @torch.no_grad()
-    def logit(self, inputs: Inputs) -> Tensor:
-        """As `score`, without the deviations, which cost more than all the rest."""
-        if self.settings.scorer == "cosine":
-            return self.score(inputs)[0]
-        read = self.read(inputs)
-        own_N, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
-        joint_N: Tensor = self.stack(self._members(self.expert.logit(read) + own_N, inputs, read, idle=False))
-        return joint_N
 
     def _members(self, logit_N: Tensor, inputs: Inputs, read: Regressors, *, idle: bool) -> Tensor:
         """What the members of the stack say [N, M]: the expert, the recent expert, and the network.

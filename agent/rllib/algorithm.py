@@ -24,6 +24,7 @@ from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
 from agent.rllib.staleness import Knows
+from agent.rllib.update_counts import COUNTED, count_update
 from stream.errors import StreamError
 from stream.meter import Tally
 
@@ -34,8 +35,7 @@ _WIND_DOWN_S = 5.0
 _POSITIONS = "positions"
 _LEARNED = "learned"
 _LEARNER = -1
-_COUNTED = {"rows_skipped": "skipped", "gradients_clipped": "clipped", "changes_detected": "changed"}
-_MEASURES = ("loss", "rows", "refreshed", "network_weight", *_COUNTED.values())
+_MEASURES = ("loss", "rows", "refreshed", "network_weight", *COUNTED.values())
 _log = logging.getLogger("streambandit.learner")
 
 
@@ -288,17 +288,8 @@ class BanditAlgorithm(Algorithm):
         self.learner_metrics = {name: float(learned[name].peek()) for name in self.learner_metrics}
         self.metrics.log_value("mean_reward", float(resolved.rows.reward_R.mean()), window=20)
         self._updated_s = self._now()
-        self._tallies[_LEARNER].count("learner_updates")
-        self._tallies[_LEARNER].count("learner_rows", len(resolved))
-        self._tallies[_LEARNER].observe("learner_update_ms", [1_000.0 * (self._updated_s - started_s)])
-        self._tallies[_LEARNER].level("learner_loss", self.learner_metrics["loss"])
-        self._tallies[_LEARNER].level("learner_rows_kept", len(self.learning))
-        self._tallies[_LEARNER].level("network_weight", self.learner_metrics["network_weight"])
-        for name, learned in _COUNTED.items():
-            if self.learner_metrics[learned]:
-                self._tallies[_LEARNER].count(name, int(self.learner_metrics[learned]))
-        for name, value in {**self.learning.calibration.measures(), **self.learning.policy.level.measures()}.items():
-            self._tallies[_LEARNER].level(name, value)
+        took_s = self._updated_s - started_s
+        count_update(self._tallies[_LEARNER], self.learning, self.learner_metrics, len(resolved), took_s)
         if self.learner_metrics["changed"]:
             _log.warning("readers changed: most of what %d rows taught is forgotten", self.learner_metrics["rows"])
 

@@ -1,11 +1,11 @@
 """What RLlib costs on the learner's path, beside a bare loop in PyTorch with the same module, loss and batches.
 
 Ours is what `BanditAlgorithm` does with the rows of one training step: four batches one after the other, each put into
-RLlib's batch classes and given to `LearnerGroup.update`; from there RLlib's learner converts it, runs the module's
-forward pass and our loss, and our learner takes the rows in, with the network's gradient steps on minibatches of 256
-(16 for each 256 rows: the network is kept busy) and the closed form; then metrics are reduced. The bare loop calls the
-same forward pass, loss and `Learning.learn` on the same rows, and nothing else. So the difference is all that RLlib
-does between the algorithm's rows and the update. Both learners begin as copies and learn the same rows.
+RLlib's batch classes and given to `LearnerGroup.update`; from there RLlib's learner converts it and asks for our loss,
+for which our learner takes the rows in, with the network's gradient steps on minibatches of 256 (16 for each 256 rows:
+the network is kept busy) and the closed form; then metrics are reduced. The bare loop calls the same `Learning.learn`
+on the same rows for its loss, and nothing else. So the difference is all that RLlib does between the algorithm's rows
+and the update. Both learners begin as copies and learn the same rows.
 
 Batches of 1,024 rows have the goal; those of 256, the usual size of an update, are shown. One thread, processor time.
 """
@@ -20,7 +20,6 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.core.learner.learner_group import LearnerGroup
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
-from agent.inputs import inputs_of_rows
 from agent.learning import Learning
 from agent.rllib.config import BanditConfig
 from agent.rllib.learner import BanditLearner
@@ -91,10 +90,7 @@ def _through_rllib(group: LearnerGroup, batches: Sequence[Rows]) -> None:
 
 def _bare(learning: Learning, batches: Sequence[Rows]) -> None:
     for rows in batches:
-        logit_R = learning.policy.logit(inputs_of_rows(rows))
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit_R, torch.from_numpy(rows.reward_R))
-        float(loss)
-        learning.learn(rows)
+        float(torch.tensor(learning.learn(rows)["loss"]))
 
 
 def _rate(work: Callable[[Sequence[Rows]], None], steps: Iterator[list[Rows]]) -> float:

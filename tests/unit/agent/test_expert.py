@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from agent.expert import BayesianLogistic, Sides
+from agent.expert import BayesianLogistic
+from agent.expert_prior import Sides
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
 from agent.targets import Targets

@@ -1,7 +1,5 @@
 """The sides of the benchmarks of speed do the work that is timed: what opens closes, and what is asked is answered."""
 
-import pytest
-
 from deploy.bench.speed.decisions import Decisions
 from deploy.bench.speed.open_decisions import OpenStream
 from deploy.bench.speed.vowpal_wabbit import _labelled, _lines
@@ -48,19 +46,3 @@ def shown_of(impression, index):
         strategy="s",
         policy_version="0.1",
     )
-
-
-@pytest.mark.parametrize("rows", [1, 40])
-def test_the_learners_loss_reads_the_logits_that_decisions_read(rows):
-    from support.learning_rows import LAYOUT  # noqa: PLC0415
-    from support.learning_rows import rows as some  # noqa: PLC0415
-
-    from agent.inputs import inputs_of_rows  # noqa: PLC0415 - torch loads only where it is used
-    from agent.policy import Policy  # noqa: PLC0415
-    from agent.settings import AgentSettings  # noqa: PLC0415
-
-    policy, learned = Policy(AgentSettings(), LAYOUT), some(0, 300)
-    policy.fit(learned)
-    policy.learn(learned)
-    inputs = inputs_of_rows(some(1, rows))
-    assert policy.logit(inputs).numpy() == pytest.approx(policy.score(inputs)[0].numpy(), abs=1e-5)
