@@ -29,7 +29,7 @@ _QUANTILES = {"p50": 0.5, "p99": 0.99}
 
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Quantiles of the agent's latency over those of the echo."""
-    plan = Plan(warm_of(quick=quick), 4.0, 1) if quick else Plan(warm_of(quick=quick), 10.0, 5)
+    plan = Plan(warm_of(quick=quick), 3.0, 1) if quick else Plan(warm_of(quick=quick), 10.0, 5)
     with TemporaryDirectory() as folder, start_broker() as broker:
         return _measure(settings_for(broker.bootstrap, "low_latency"), Path(folder), plan, say)
 

@@ -31,7 +31,7 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Quantiles of the age over their bounds."""
     with TemporaryDirectory() as folder, start_broker() as broker:
         settings = settings_for(broker.bootstrap)
-        return _measure(settings, Path(folder), warm_of(quick=quick), 10.0 if quick else 60.0, say)
+        return _measure(settings, Path(folder), warm_of(quick=quick), 5.0 if quick else 60.0, say)
 
 
 def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: Callable[[str], None]) -> list[Figure]:
@@ -40,7 +40,7 @@ def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: C
     with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent"):
         traffic = Traffic(TrafficSettings(), wall_clock_ms())
         work_off(one, traffic, warm)
-        pace(one, traffic, RATE, 2 * mine.core.attribution.window_ms / 1_000)  # until outcomes close as steadily
+        pace(one, traffic, RATE, 1.2 * mine.core.attribution.window_ms / 1_000)  # until outcomes close as steadily
         before = {kind: histogram(port, f"{kind}_staleness") for kind in _KINDS}
         took_ms = pace(one, traffic, RATE, seconds)
         time.sleep(_TOLD_S)

@@ -29,12 +29,15 @@ MODULES = {
 }
 """The module of each benchmark, whose `measure` is a `Measure`; loaded when it is asked for."""
 
+NOT_QUICK = ("runners", "anatomy")
+"""What a quick run leaves out unless it is named: each would take a third of its three minutes."""
+
 
 def measure_all(names: Sequence[str], *, quick: bool, history: Path, say: Callable[[str], None]) -> list[Figure]:
     """Runs benchmarks one after another; what one found is kept before the next begins.
 
     Args:
-        names: which; all where empty.
+        names: which; all where empty, in a quick run without `NOT_QUICK`.
         quick: in seconds each, with wider spread.
         history: file of figures by commit, which grows.
         say: is told how it goes on.
@@ -47,7 +50,7 @@ def measure_all(names: Sequence[str], *, quick: bool, history: Path, say: Callab
         raise BenchError(f"A benchmark of speed must be one of {', '.join(MODULES)}; got {unknown[0]!r}")
     before, commit = earlier(history, quick=quick), commit_of(Path.cwd())
     found: list[Figure] = []
-    for name in names or MODULES:
+    for name in names or [each for each in MODULES if not (quick and each in NOT_QUICK)]:
         say(f"## {name}")
         measure: Measure = importlib.import_module(MODULES[name]).measure
         figures = measure(quick, say)

@@ -23,7 +23,7 @@ from stream.log import Record
 
 WINDOW_MS, IDLE_MS = 5_000, 3_600_000
 _WITHIN_S = 240.0
-_WARM, _WARM_QUICK = 17_500, 6_000
+_WARM, _WARM_QUICK = 17_500, 5_000
 _PAYLOADS = 1_000
 
 
