@@ -55,8 +55,7 @@ class KafkaLog:
         self._consumer.subscribe(list(self._roles))
         self._await_metadata()
         self._asking = make_consumer(settings, group=False)
-        self._ends = Ends(self._asking)
-        self._membership = Membership(self._consumer, settings, self._ends)
+        self._membership = Membership(self._consumer, settings, Ends(self._asking))
         self._open: HeldUnit | None = None
         self._rewind_due = False
         self._closed = False
@@ -114,7 +113,6 @@ class KafkaLog:
             if publisher:
                 publisher.close()
         self._reader.close()
-        self._ends.close()
         self._asking.close(autocommit=False, timeout_ms=1_000)
         self._consumer.close(autocommit=False, timeout_ms=self._settings.request_timeout_ms)
 

@@ -16,7 +16,7 @@ from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from deploy.bench.speed.pacing import pace
 from deploy.bench.speed.sides import Wire, agent, echoes, wire
 from deploy.bench.speed.traffic import Traffic, TrafficSettings
-from deploy.bench.speed.transport import payloads_of, settings_for, warm_of, work_off
+from deploy.bench.speed.transport import payloads_of, settings_for, warm_of, warm_up
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
 from deploy.settings import Settings
@@ -49,9 +49,9 @@ def _measure(settings: Settings, folder: Path, plan: Plan, say: Callable[[str], 
         wire(settings, "echo", transactional=False) as (other, two),
         agent(mine, folder / "agent"),
     ):
-        warm = work_off(one, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm)
+        warm = warm_up(one, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm)
         with echoes(other, payloads_of(warm)):
-            work_off(two, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm // 10)
+            warm_up(two, Traffic(TrafficSettings(contexts=1), wall_clock_ms()), plan.warm // 10)
             for rate in RATES:
                 turns = _Turns(one, two, rate, plan.seconds, say)
                 found += turns.figures(f"latency-{rate}", TrafficSettings(contexts=1), plan.repeats, _GOALS)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from deploy.bench.speed.figure import Figure, Goal, figure
 from deploy.bench.speed.sides import Wire, agent, echoes, wire
 from deploy.bench.speed.traffic import Traffic, TrafficSettings
-from deploy.bench.speed.transport import Sizes, payloads_of, rate_of, settings_for, warm_of, work_off
+from deploy.bench.speed.transport import Sizes, payloads_of, rate_of, settings_for, warm_of, warm_up, work_off
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
 from deploy.settings import RunnerSettings, Settings
@@ -22,7 +22,7 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """The gain of a second runner over that of a second echo."""
     sizes = Sizes(warm_of(quick=quick), 3_000, 1) if quick else Sizes(warm_of(quick=quick), 15_000, 5)
     with TemporaryDirectory() as folder, start_broker() as broker:
-        return [_measure(settings_for(broker.bootstrap), Path(folder), sizes, say)]
+        return [_measure(settings_for(broker.bootstrap, window_ms=sizes.window_ms), Path(folder), sizes, say)]
 
 
 def _measure(settings: Settings, folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Figure:
@@ -38,7 +38,7 @@ def _measure(settings: Settings, folder: Path, sizes: Sizes, say: Callable[[str]
                 if kind == "agent":
                     runners = RunnerSettings(runners=count)
                     stack.enter_context(agent(mine.model_copy(update={"runner": runners}), folder / name))
-                    payloads = payloads_of(work_off(sides[name], traffic[name], sizes.warm))
+                    payloads = payloads_of(warm_up(sides[name], traffic[name], sizes.warm))
                 else:
                     stack.enter_context(echoes(mine, payloads, count))
                     work_off(sides[name], traffic[name], sizes.burst)

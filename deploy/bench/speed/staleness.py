@@ -15,7 +15,7 @@ from deploy.bench.speed.pacing import pace
 from deploy.bench.speed.scrape import free_port, histogram, since
 from deploy.bench.speed.sides import agent, wire
 from deploy.bench.speed.traffic import Traffic, TrafficSettings
-from deploy.bench.speed.transport import settings_for, warm_of, work_off
+from deploy.bench.speed.transport import settings_for, warm_of, warm_up
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
 from deploy.settings import MetricsSettings, Settings
@@ -39,7 +39,7 @@ def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: C
     settings = settings.model_copy(update={"metrics": MetricsSettings(port=port)})
     with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent"):
         traffic = Traffic(TrafficSettings(), wall_clock_ms())
-        work_off(one, traffic, warm)
+        warm_up(one, traffic, warm)
         pace(one, traffic, RATE, 1.2 * mine.core.attribution.window_ms / 1_000)  # until outcomes close as steadily
         before = {kind: histogram(port, f"{kind}_staleness") for kind in _KINDS}
         took_ms = pace(one, traffic, RATE, seconds)

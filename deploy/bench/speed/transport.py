@@ -22,6 +22,7 @@ from deploy.settings import Settings
 from stream.log import Record
 
 WINDOW_MS, IDLE_MS = 5_000, 3_600_000
+_PART = 2_000  # impressions of a burst before anything is measured; within a window
 _WITHIN_S = 240.0
 _WARM, _WARM_QUICK = 17_500, 5_000
 _PAYLOADS = 1_000
@@ -31,7 +32,7 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """The rate of the agent over that of the echo."""
     sizes = Sizes(warm_of(quick=quick), 3_000, 1) if quick else Sizes(warm_of(quick=quick), 15_000, 5)
     with TemporaryDirectory() as folder, start_broker() as broker:
-        return [_measure(settings_for(broker.bootstrap), Path(folder), sizes, say)]
+        return [_measure(settings_for(broker.bootstrap, window_ms=sizes.window_ms), Path(folder), sizes, say)]
 
 
 class Sizes(NamedTuple):
@@ -41,15 +42,20 @@ class Sizes(NamedTuple):
     burst: int
     repeats: int
 
+    @property
+    def window_ms(self) -> int:
+        """Longer than the event time of a burst: all of it is there at once, and none may be late by the rest."""
+        return self.burst * TrafficSettings().gap_ms + 2_000
+
 
 def warm_of(*, quick: bool) -> int:
     """Impressions before anything is measured: texts are known then, the last refresh of projections is over."""
     return _WARM_QUICK if quick else _WARM
 
 
-def settings_for(bootstrap: str, guarantee: str = "exactly_once") -> Settings:
+def settings_for(bootstrap: str, guarantee: str = "exactly_once", window_ms: int = WINDOW_MS) -> Settings:
     """Settings of both sides: text only, windows in event time, and nothing that idles."""
-    attribution = {"window_ms": WINDOW_MS, "idle_ms": IDLE_MS, "out_of_order_ms": 1_000}
+    attribution = {"window_ms": window_ms, "idle_ms": IDLE_MS, "out_of_order_ms": 1_000}
     return Settings(
         kafka={"bootstrap_servers": bootstrap, "guarantee": guarantee},
         core={"attribution": attribution},
@@ -80,6 +86,14 @@ def work_off(one: Wire, traffic: Traffic, size: int) -> list[Record]:
     return found + one.tail.until_quiet()
 
 
+def warm_up(one: Wire, traffic: Traffic, size: int) -> list[Record]:
+    """Lets one side work off bursts that each fit into a window; returns what it published."""
+    found: list[Record] = []
+    for start in range(0, size, _PART):
+        found += work_off(one, traffic, min(_PART, size - start))
+    return found
+
+
 def _measure(settings: Settings, folder: Path, sizes: Sizes, say: Callable[[str], None]) -> Figure:
     ours, theirs = (Traffic(TrafficSettings(), wall_clock_ms()) for _ in range(2))
     with (
@@ -87,7 +101,7 @@ def _measure(settings: Settings, folder: Path, sizes: Sizes, say: Callable[[str]
         wire(settings, "echo", transactional=True) as (other, two),
         agent(mine, folder / "agent"),
     ):
-        warm = work_off(one, ours, sizes.warm)
+        warm = warm_up(one, ours, sizes.warm)
         say(f"The agent met its texts: {rate_of(warm):,.0f} decisions/s")
         with echoes(other, payloads_of(warm)):
             work_off(two, theirs, sizes.burst)
