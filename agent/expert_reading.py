@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from agent.by_decision import Alike, ByDecision
 from agent.item_effects import Effect
@@ -23,7 +23,6 @@ from agent.regressors import Regressors
 from agent.remembered import Remembered
 
 _MOST_ITEMS = 16_384  # of some d numbers each
-_AT_ONCE = 64  # items are worked out in parts of one size, so that a number never depends on which came together
 _CANCELLED = 1e-3  # of y' V y: a variance below that has lost digits in the differences
 
 Array = NDArray[Any]
@@ -111,16 +110,12 @@ class Reading:
         crossed, items = self._I * self._J, len(effect.mean_N)
         row_MX = np.empty((items, 3 + len(self._mean_d)), np.float32)
         row_MX[:, 0], row_MX[:, 1] = effect.mean_N, effect.variance_N
-        for start in range(0, items, _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            slope_Pd = effect.some(some).slope_Nd()
-            count = len(slope_Pd)
-            whole_Pd = nn.functional.pad(slope_Pd, (0, 0, 0, _AT_ONCE - count)) if count < _AT_ONCE else slope_Pd
-            moved_Pd = (whole_Pd @ self._covariance_dd).numpy()[:count]
-            row_MX[some, 2] = _dots(moved_Pd, slope_Pd.numpy())
-            by_item_PJI = moved_Pd[:, :crossed].reshape(count, self._I, self._J).transpose(0, 2, 1)
-            row_MX[some, 3 : 3 + crossed] = by_item_PJI.reshape(count, crossed)
-            row_MX[some, 3 + crossed :] = moved_Pd[:, crossed:]
+        slope_Md = effect.slope_Nd()
+        moved_Md = (slope_Md @ self._covariance_dd).numpy()
+        row_MX[:, 2] = _dots(moved_Md, slope_Md.numpy())
+        by_item_MJI = moved_Md[:, :crossed].reshape(items, self._I, self._J).transpose(0, 2, 1)
+        row_MX[:, 3 : 3 + crossed] = by_item_MJI.reshape(items, crossed)
+        row_MX[:, 3 + crossed :] = moved_Md[:, crossed:]
         return row_MX
 
 

@@ -40,10 +40,6 @@ class Effect(NamedTuple):
     item_NJ: Tensor
     similarity_NS: Tensor
 
-    def some(self, items: slice) -> "Effect":
-        """Those of some of the items."""
-        return Effect(*(column[items] for column in self))
-
     def slope_Nd(self) -> Tensor:
         """How each effect moves with theta."""
         return coupling(self.context_NI, self.item_NJ, self.similarity_NS)

@@ -1,4 +1,8 @@
-"""Rows of numbers that are worked out by key, each once while what they follow from stands still."""
+"""Rows of numbers that are worked out by key, each once while what they follow from stands still.
+
+A product over rows differs in its last bit with how many rows there are. So rows are worked out in parts of one size:
+what is remembered of a key never depends on which keys were asked for together, nor on who asked first.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Array = NDArray[Any]
+
+PART = 64  # keys that are worked out together
 
 
 class Remembered:
@@ -24,8 +30,8 @@ class Remembered:
     ...     return key_M.numpy()[:, None] / 2
     >>> remembered.rows(torch.tensor([3, 8, 3]), half).tolist(), remembered.rows(torch.tensor([8, 1]), half).tolist()
     ([[1.5], [4.0], [1.5]], [[4.0], [0.5]])
-    >>> asked
-    [[3, 8], [1]]
+    >>> [(len(part), sorted(set(part))) for part in asked]
+    [(64, [3, 8]), (64, [1])]
     """
 
     def __init__(self, width: int, most: int = 65_536) -> None:
@@ -42,7 +48,7 @@ class Remembered:
 
         Args:
             key_N: keys.
-            work_out: gives the rows of different keys.
+            work_out: gives the rows of `PART` keys; a last part is filled up with one of its own.
         """
         keys = key_N.tolist()
         place_of = self._place_of.__getitem__
@@ -63,5 +69,9 @@ class Remembered:
             grown = np.zeros((max(2 * len(self._rows), stop), self._rows.shape[1]), np.float32)
             grown[:start] = self._rows[:start]
             self._rows = grown
-        self._rows[start:stop] = work_out(torch.tensor(new, dtype=torch.int64))
+        for begin in range(0, len(new), PART):
+            part = new[begin : begin + PART]
+            full = part + part[-1:] * (PART - len(part))
+            row_PX = work_out(torch.tensor(full, dtype=torch.int64))
+            self._rows[start + begin : start + begin + len(part)] = row_PX[: len(part)]
         self._place_of.update(zip(new, range(start, stop), strict=True))

@@ -1,6 +1,7 @@
 """What deciding reads, against the formula written out candidate by candidate; and that it never reads old weights."""
 
 from copy import deepcopy
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
@@ -9,11 +10,12 @@ import torch
 
 from agent.by_decision import ByDecision
 from agent.expert import BayesianLogistic
+from agent.expert_reading import Reading
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
 from agent.targets import Targets
 
-I, J, S, ITEMS = 3, 4, 2, 9  # noqa: E741 - the names of the axes
+I, J, S, ITEMS = 3, 4, 5, 9  # noqa: E741 - the names of the axes
 
 
 def some(seed, counts_B, items=ITEMS):
@@ -110,3 +112,14 @@ def test_a_number_does_not_depend_on_which_items_came_first():
     one.score(some(7, [90], items=200))
     for mine, theirs in zip(one.score(late, sharing(20)), other.score(late, sharing(20)), strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 5, 7, 31, 65])
+def test_an_effect_does_not_depend_on_how_many_were_asked_for(together):
+    """A product over 23 rows differs in the last bit from the same rows in a product over 64."""
+    model, item_N = taught(items=200), torch.arange(200)
+    one, other = (Reading(model.mean, model.covariance, I, J) for _ in range(2))
+    effect_of = partial(model.items.effect, mean_d=model.mean, clock=model.clock)
+    for some_M in item_N.split(together):
+        one.effects(some_M, effect_of)
+    assert torch.equal(one.effects(item_N, effect_of), other.effects(item_N, effect_of))

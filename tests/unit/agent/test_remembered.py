@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from agent.remembered import Remembered
+from agent.remembered import PART, Remembered
 
 
 class Asked:
@@ -13,7 +13,8 @@ class Asked:
         self.keys = []
 
     def __call__(self, key_M):
-        self.keys.append(key_M.tolist())
+        assert len(key_M) == PART
+        self.keys.append(list(dict.fromkeys(key_M.tolist())))
         return 2.0 * key_M.numpy()[:, None]
 
 
@@ -30,6 +31,13 @@ def test_where_there_would_be_too_many_all_that_are_wanted_are_worked_out_anew()
     remembered.rows(torch.tensor([1, 2]), asked)
     assert remembered.rows(torch.tensor([2, 3, 4]), asked).tolist() == [[4.0], [6.0], [8.0]]
     assert asked.keys == [[1, 2], [2, 3, 4]]
+
+
+def test_many_keys_are_worked_out_in_parts_of_one_size():
+    remembered, asked = Remembered(width=1), Asked()
+    keys = list(range(2 * PART + 1))
+    assert remembered.rows(torch.tensor(keys), asked).tolist() == [[2.0 * key] for key in keys]
+    assert asked.keys == [keys[:PART], keys[PART : 2 * PART], keys[2 * PART :]]
 
 
 def test_rows_given_stay_as_they_are_when_more_come():
