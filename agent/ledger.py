@@ -127,27 +127,27 @@ class Ledger:
             self._queue.insert(place, rows)
             self.rows += len(rows)
 
-    def take(self, enough: int, *, less: bool) -> Resolved | None:
-        """The next `enough` rows, and those that belong to the same outcome as the last of them.
+    def take(self, enough: int, most: int, *, less: bool) -> Resolved | None:
+        """The next rows that may be learned, and those that belong to the same outcome as the last of them.
 
         Args:
-            enough: how many.
+            enough: None where there are not so many.
+            most: how many at once.
             less: whether fewer will do.
         """
         ready: list[Resolved] = []
-        while self._queue and sum(map(len, ready)) < enough:
-            first = self._queue[0]
-            if isinstance(first, MissingOutcomes):
+        size = 0
+        for each in self._queue:
+            if isinstance(each, MissingOutcomes) or size >= most:
                 break
-            ready.append(first)
+            ready.append(each)
+            size += len(each)
+        if not ready or (size < enough and not less):
+            return None
+        for _ in ready:
             self._queue.popleft()
-        if not ready:
-            return None
         rows = Resolved.concatenate(ready)
-        if len(rows) < enough and not less:
-            self._queue.appendleft(rows)
-            return None
-        cut = _boundary(rows, enough)
+        cut = _boundary(rows, most)
         if cut < len(rows):
             self._queue.appendleft(rows[cut:])
         self.rows -= cut

@@ -28,7 +28,7 @@ from agent.rllib.update_counts import COUNTED, count_update
 from stream.errors import StreamError
 from stream.meter import Tally
 
-_UPDATES_A_STEP = 4
+_MOST_UPDATE = 4  # times `update_rows` that one update takes where so many wait: a row costs less in a large one
 _FETCH_OUTCOMES = 1_024
 _RETRY_S = 1.0
 _WIND_DOWN_S = 5.0
@@ -40,9 +40,10 @@ _log = logging.getLogger("streambandit.learner")
 
 
 class BanditAlgorithm(Algorithm):
-    """Ties runners and learner. One training step: drain, up to four updates, one hand-out of weights.
+    """Ties runners and learner. One training step: drain, an update where one is due, one hand-out of weights.
 
-    An update takes `update_rows` resolved rows, or what there is after 250 ms; the rows of one outcome stay together.
+    An update takes `update_rows` resolved rows or what there is after 250 ms, and up to four times as many where they
+    wait; the rows of one outcome stay together.
     The weights that go out have the runners' open decisions in them as well; what is learned and saved has not.
     The state that a restart needs is `checkpoint` and `restore`. RLlib's own `save_to_path` and `restore_from_path`
     work as well, but reading what they wrote UNPICKLES it, which runs whatever code a forged file holds: use them
@@ -110,27 +111,24 @@ class BanditAlgorithm(Algorithm):
     def training_step(self) -> None:
         """Drains the runners; reads from the log what they did not hand over; learns what is due; hands out weights."""
         self._drain()
-        updates = self.learn_due(less=self._all_ended())
-        if self._provisional.due(learned=updates > 0):
+        learned = self.learn_due(less=self._all_ended())
+        if self._provisional.due(learned=learned):
             self.hand_out_weights()
 
-    def learn_due(self, *, less: bool) -> int:
-        """Some updates, if so many are due; returns how many.
+    def learn_due(self, *, less: bool) -> bool:
+        """An update, if one is due; returns whether it was.
 
         Args:
-            less: whether an update may be made of fewer rows than usual at once.
+            less: whether it may be made of fewer rows than usual at once.
         """
         self._fill()
-        updates = 0
-        while updates < _UPDATES_A_STEP:
-            waited = self._now() - self._updated_s >= LONGEST_WAIT_S
-            resolved = self.ledger.take(self.config.agent.update_rows, less=less or waited)
-            if resolved is None:
-                break
+        enough = self.config.agent.update_rows
+        waited = self._now() - self._updated_s >= LONGEST_WAIT_S
+        resolved = self.ledger.take(enough, _MOST_UPDATE * enough, less=less or waited)
+        if resolved is not None:
             self._update(resolved)
-            updates += 1
         self._tallies[_LEARNER].level("learner_rows_waiting", self.ledger.rows)
-        return updates
+        return resolved is not None
 
     def hand_out_weights(self) -> None:
         """Gives every runner what it lacks of the learner's weights, with what is open now in them."""
@@ -239,9 +237,15 @@ class BanditAlgorithm(Algorithm):
         if self._all_ended():
             return
         room = max(self.config.queue_rows - self.ledger.rows, 0) // max(len(runners), 1)
+        lacking = -(-max(self.config.agent.update_rows - self.ledger.rows, 1) // max(len(runners), 1))
         results = self.env_runner_group.foreach_env_runner(
             "sample",
-            kwargs={"room": room, "wind_down": self._winding_down, "looked": self._provisional.looked()},
+            kwargs={
+                "room": room,
+                "lacking": lacking,
+                "wind_down": self._winding_down,
+                "looked": self._provisional.looked(),
+            },
             local_env_runner=self.config.num_env_runners == 0,
             remote_worker_ids=runners,
             timeout_seconds=_WIND_DOWN_S if self._winding_down else self.config.sample_timeout_s,

@@ -74,11 +74,15 @@ class HandoverQueue:
         self._limit = limit_rows
         self._parts: deque[Handover] = deque()
         self._changed = threading.Condition()
+        self._crowded = False
         self.rows = 0
 
     def put(self, part: Handover, timeout_s: float) -> bool:
         """Adds to the end; false if there was no room in time."""
         with self._changed:
+            if not self._fits(part):
+                self._crowded = True  # whoever waits for more rows had better take those that there are
+                self._changed.notify_all()
             if not self._changed.wait_for(lambda: self._fits(part), timeout_s):
                 return False
             if self._parts and not part.rows:  # counts alone must not make the queue grow
@@ -89,12 +93,18 @@ class HandoverQueue:
             self._changed.notify_all()
             return True
 
-    def take(self, room: int, timeout_s: float) -> list[Handover]:
-        """What comes next and fits into so many rows, at least one part if there is any room; waits for a first."""
+    def take(self, room: int, lacking: int, timeout_s: float) -> list[Handover]:
+        """What comes next and fits into so many rows, at least one part if there is any room.
+
+        Args:
+            room: rows.
+            lacking: how many rows to wait for; what there is comes where they do not.
+            timeout_s: how long to wait at most.
+        """
         taken: list[Handover] = []
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._parts), timeout_s)
-            size = 0
+            self._changed.wait_for(lambda: self._crowded or self.rows >= min(lacking, room), timeout_s)
+            self._crowded, size = False, 0
             while self._parts and (not self._parts[0].rows or size + self._parts[0].rows <= room or 0 == size < room):
                 taken.append(self._parts.popleft())
                 size += taken[-1].rows

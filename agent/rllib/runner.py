@@ -98,12 +98,19 @@ class StreamRunner(EnvRunner, Checkpointable):
         self._steps.reached("log")
 
     def sample(
-        self, room: int = 1_000_000, *, wind_down: bool = False, looked: Mapping[int, int] | None = None, **_: Any
+        self,
+        room: int = 1_000_000,
+        lacking: int = 1,
+        *,
+        wind_down: bool = False,
+        looked: Mapping[int, int] | None = None,
+        **_: Any,
     ) -> RunnerReport:
         """What closed since the last call, with everything counted; the first call starts the decisions.
 
         Args:
             room: rows that the driver can take now, about; counts come without.
+            lacking: rows that the driver lacks for an update; this waits a little for as many.
             wind_down: end after the micro-batch at hand; what is open stays open in the log.
             looked: the last look at open decisions that the driver has of each runner; it comes with this call or a
                 later one. None asks for none.
@@ -115,7 +122,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         if self._thread is None and self._failure is None and not self._over():
             self._start()
         ended = not self._retrying() and (self._thread is None or not self._thread.is_alive())
-        handover = Handover.joined(self._queue.take(room, 0.0 if ended else _WAIT_S))
+        handover = Handover.joined(self._queue.take(room, lacking, 0.0 if ended else _WAIT_S))
         if handover.look is not None and self._feed is not None:
             self._feed.taken()
         return RunnerReport(

@@ -87,7 +87,6 @@ def test_a_blocked_learner_does_not_slow_decisions(
 
     with monkeypatch.context() as patched:
         patched.setattr(BanditLearner, "after_gradient_based_update", blocked)
-        patched.setattr("agent.rllib.algorithm._UPDATES_A_STEP", 1)
         version, updates = algorithm.version, run.totals.total("learner_updates")
         started = time.perf_counter()
         before = run.totals.take()

@@ -24,7 +24,7 @@ def test_it_gives_what_it_got_in_order():
     parts = [part(0, 0, 3), part(0, 3, 5), part(1, 0, 1)]
     assert all(queue.put(each, 0.0) for each in parts)
     assert queue.rows == 4 + 2 + 2
-    joined = Handover.joined(queue.take(100, 0.0))
+    joined = Handover.joined(queue.take(100, 1, 0.0))
     assert joined.resolved.offset_R.tolist() == [0, 0, 2, 2, 4, 4, 0, 0]
     assert joined.spans == ((0, 0, 3), (0, 3, 5), (1, 0, 1))
     assert joined.tally.total("decisions") == 3
@@ -37,9 +37,36 @@ def test_a_full_queue_makes_the_decider_wait_until_rows_are_taken():
     assert not queue.put(part(0, 3, 9), 0.01)
     waiting = threading.Thread(target=queue.put, args=(part(0, 3, 9), 30.0))
     waiting.start()
-    assert [each.rows for each in queue.take(100, 0.0)] == [4]
+    assert [each.rows for each in queue.take(100, 1, 0.0)] == [4]
     waiting.join(30)
     assert not waiting.is_alive()
+    assert queue.rows == 6
+
+
+def test_a_driver_that_lacks_rows_waits_for_as_many_as_there_is_room_for():
+    queue, taken = HandoverQueue(100), []
+    queue.put(part(0, 0, 3), 0.0)
+    waiting = threading.Thread(target=lambda: taken.extend(queue.take(100, 6, 30.0)))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    queue.put(part(0, 3, 5), 0.0)
+    waiting.join(30)
+    assert [each.rows for each in taken] == [4, 2]
+    queue.put(part(0, 5, 9), 0.0)
+    assert [each.rows for each in queue.take(4, 100, 30.0)] == [4]
+    queue.put(part(0, 9, 11), 0.0)
+    assert [each.rows for each in queue.take(100, 100, 0.01)] == [2]  # what there is, where no more comes in time
+
+
+def test_a_driver_that_waits_for_more_takes_what_there_is_when_the_decider_has_no_room():
+    queue, taken = HandoverQueue(limit_rows=6), []
+    queue.put(part(0, 0, 3), 0.0)
+    waiting = threading.Thread(target=lambda: taken.extend(queue.take(100, 50, 30.0)))
+    waiting.start()
+    assert queue.put(part(0, 3, 9), 30.0)
+    waiting.join(30)
+    assert [each.rows for each in taken] == [4]
     assert queue.rows == 6
 
 
@@ -47,14 +74,14 @@ def test_a_hand_over_larger_than_the_bound_passes_alone():
     queue = HandoverQueue(limit_rows=2)
     assert queue.put(part(0, 0, 9), 0.0)
     assert not queue.put(part(0, 9, 11), 0.01)
-    assert len(queue.take(1, 0.0)) == 1
+    assert len(queue.take(1, 1, 0.0)) == 1
 
 
 def test_counts_alone_do_not_make_it_grow_and_pass_a_full_one():
     queue = HandoverQueue(limit_rows=4)
     queue.put(part(0, 0, 3), 0.0)
     assert all(queue.put(counts(1.0), 0.0) for _ in range(1_000))
-    (only,) = queue.take(100, 0.0)
+    (only,) = queue.take(100, 1, 0.0)
     assert (only.rows, only.tally.total("decisions")) == (4, 1_001)
 
 
@@ -62,15 +89,15 @@ def test_a_driver_without_room_gets_counts_only():
     queue = HandoverQueue(100)
     queue.put(counts(1.0), 0.0)
     queue.put(part(0, 0, 3), 0.0)
-    assert [each.rows for each in queue.take(0, 0.0)] == [0]
-    assert [each.rows for each in queue.take(1, 0.0)] == [4]  # with a little room at least one comes
+    assert [each.rows for each in queue.take(0, 1, 0.0)] == [0]
+    assert [each.rows for each in queue.take(1, 1, 0.0)] == [4]  # with a little room at least one comes
 
 
 def test_a_driver_with_room_for_some_gets_some():
     queue = HandoverQueue(100)
     for start in (0, 4, 8):
         queue.put(part(0, start, start + 4), 0.0)
-    assert [each.rows for each in queue.take(8, 0.0)] == [4, 4]
+    assert [each.rows for each in queue.take(8, 1, 0.0)] == [4, 4]
     assert queue.rows == 4
 
 
@@ -80,7 +107,7 @@ def test_of_looks_the_newest_arrives_and_they_take_no_room():
     for number in range(3):
         assert queue.put(Handover(look=number), 0.0)
     assert queue.put(counts(1.0), 0.0)
-    (only,) = queue.take(100, 0.0)
+    (only,) = queue.take(100, 1, 0.0)
     assert (only.rows, only.look) == (4, 2)
 
 

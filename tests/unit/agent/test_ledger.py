@@ -26,7 +26,7 @@ class Books:
     def learn(self, enough=4):
         while self.ledger:
             self.ledger.fill(3)
-            taken = self.ledger.take(enough, less=True)
+            taken = self.ledger.take(enough, enough, less=True)
             if taken is not None:
                 self.order += places_of(*taken.places())
                 self.ledger.learnt(taken)
@@ -153,13 +153,25 @@ def test_the_rows_of_one_outcome_stay_together(enough, sizes):
     books.hand_over(0, 0, 5)
     taken = []
     while books.ledger:
-        taken.append(len(books.ledger.take(enough, less=True)))
+        taken.append(len(books.ledger.take(enough, enough, less=True)))
     assert taken == sizes
 
 
 def test_fewer_rows_than_enough_wait_unless_they_will_do():
     books = Books(Outcomes(3))
     books.hand_over(0, 0, 3)
-    assert books.ledger.take(5, less=False) is None
+    assert books.ledger.take(5, 9, less=False) is None
     assert books.ledger.rows == 4
-    assert len(books.ledger.take(5, less=True)) == 4
+    assert len(books.ledger.take(5, 9, less=True)) == 4
+
+
+def test_where_more_than_enough_wait_all_of_them_are_taken_up_to_a_bound():
+    books = Books(Outcomes(3))
+    books.hand_over(0, 0, 3)
+    books.hand_over(0, 3, 9)
+    assert len(books.ledger.take(3, 9, less=False)) == 10  # the last of nine belongs to an outcome of two rows
+    assert books.ledger.rows == 0
+    books.hand_over(0, 9, 15)
+    assert [len(books.ledger.take(3, 4, less=False)), books.ledger.rows] == [4, 2]
+    assert books.ledger.take(3, 4, less=False) is None
+    assert len(books.ledger.take(2, 4, less=False)) == 2
