@@ -17,6 +17,7 @@ from deploy.errors import StopError
 from deploy.first_decision import FirstDecision
 from deploy.keeping import CheckpointKeeper
 from deploy.live import LiveView
+from deploy.priority import giving_way
 from deploy.record import Progress, RunRecord
 from deploy.resume import resume
 from deploy.run import RunOptions
@@ -112,10 +113,8 @@ class LiveRun:
         if self._resume():
             self.first.steps.reached("resumed")
             keep_what_is_there()
-            while not self.run.ended:
-                if self._stop.asked:
-                    self.run.algorithm.wind_down()
-                view.update(self._step())
+            with giving_way(self._settings.learner.niceness):
+                self._decide_and_learn(view)
             self._learn_the_rest()
         if self._keeper is not None:
             number = self._keeper.save(self.run.algorithm.checkpoint())
@@ -129,6 +128,12 @@ class LiveRun:
             self._keeper.close()
         if not self._stop.overdue:
             self.run.algorithm.stop()
+
+    def _decide_and_learn(self, view: LiveView) -> None:
+        while not self.run.ended:
+            if self._stop.asked:
+                self.run.algorithm.wind_down()
+            view.update(self._step())
 
     def _resume(self) -> bool:
         kept = self._settings.checkpoint

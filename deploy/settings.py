@@ -71,9 +71,12 @@ class RunnerSettings(Section):
 
 
 class LearnerSettings(Section):
-    """How the learner is spread over processes; what it learns does not depend on it."""
+    """How the learner is spread over processes and stands back; what it learns does not depend on it."""
 
     workers: int = Field(0, ge=0, description="actors that add up an update's rows; 0: the learner does it alone")
+    niceness: int = Field(
+        10, ge=0, le=19, description="of the learner's thread: how far it stands back where a machine is busy (Linux)"
+    )
 
 
 class CheckpointSettings(Section):
