@@ -26,6 +26,7 @@ from agent.rllib.learner import BanditLearner
 from agent.settings import AgentSettings, ExpertSettings, NetworkSettings
 from agent.threads import one_thread
 from deploy.bench.cost_filling import LAYOUTS, UPDATE, Traffic
+from deploy.bench.errors import BenchError
 from deploy.bench.rounds import Ints
 from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from envs.rows import Rows
@@ -73,7 +74,7 @@ def _learner(settings: AgentSettings) -> tuple[LearnerGroup, BanditLearner]:
 
 
 def _no_session(*_: object) -> Session:
-    raise NotImplementedError("the learner alone is measured; it opens no session")
+    raise BenchError("The learner alone must be measured; got a session to open")
 
 
 def _step(traffic: Traffic, keys: Ints, size: int) -> list[Rows]:
