@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from agent.bandit import BanditAgent
 from deploy.cli import app
-from deploy.errors import HistoryError
+from deploy.errors import DeployError, HistoryError
 from deploy.evaluating.open_bandit import read_open_bandit
-from deploy.errors import DeployError
 from deploy.importing.importing import import_file
 from envs.parts import CoreSettings
 from stream.codec import JsonCodec
