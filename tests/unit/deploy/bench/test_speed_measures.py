@@ -29,6 +29,7 @@ def test_who_has_learned_less_is_not_compared():
 
 @one_thread()
 def test_ours_and_every_peer_decide_and_learn_in_either_turn():
+    pytest.importorskip("vowpalwabbit", reason="the extra `peers` is not installed")
     sides = deciding._Sides()
     sides.warm()
     found = [sides.rates(turn=turn) for turn in (False, True)]
