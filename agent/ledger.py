@@ -103,15 +103,19 @@ class Ledger:
         """Whether something must be read from the log before what is behind it can be learned."""
         return any(isinstance(each, MissingOutcomes) for each in self._queue)
 
-    def fill(self, limit: int) -> None:
-        """Reads up to `limit` of the missing outcomes.
+    def fill(self, limit: int, most: int) -> None:
+        """Reads missing outcomes where there is room for them, or where nothing can be learned before they are read.
+
+        Args:
+            limit: how many outcomes.
+            most: rows that may wait; more only where the first thing that waits is missing.
 
         Raises:
             LogUnavailableError: the log did not answer in time; a later call goes on.
             EncoderError: the encoder did not; likewise.
         """
         missing = next((each for each in self._queue if isinstance(each, MissingOutcomes)), None)
-        if missing is None or self._to_rows is None:
+        if missing is None or self._to_rows is None or (self.rows >= most and missing is not self._queue[0]):
             return
         taken = missing.take(limit)
         try:

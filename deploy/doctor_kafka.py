@@ -10,7 +10,8 @@ from stream.codec import JsonCodec
 from stream.errors import AccessError, CodecError, SecretError, StreamError
 from stream.events import Click, Impression
 from stream.kafka.access import missing_rights
-from stream.kafka.client import answering, make_admin
+from stream.kafka.client import answering
+from stream.kafka.groups import committed_offsets
 from stream.kafka.reader import Reader
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import TopicsReport, describe_topics
@@ -105,9 +106,7 @@ def _topics(report: TopicsReport) -> Iterator[Finding]:
 
 
 def _lag(settings: KafkaSettings, reader: Reader, report: TopicsReport) -> Iterator[Finding]:
-    with closing(make_admin(settings)) as admin, answering(settings, f"offsets of group {settings.group_id}"):
-        found = admin.list_group_offsets(settings.group_id).get(settings.group_id, {})
-    committed = {(place.topic, place.partition): position.offset for place, position in found.items()}
+    committed = committed_offsets(settings)
     if not committed:
         yield Finding("note", f"group {settings.group_id!r} has committed nothing yet", "`streambandit run` starts it")
         return

@@ -49,25 +49,24 @@ def resume(
     if history is None:
         raise CheckpointError("resuming needs a log that the driver can read; got none")
     epoch = _restore(algorithm, history, keeper, rebuild_outcomes, start)
+    behind = _catch_up(algorithm, stopping)
+    known = [each for each in (epoch, newest_epoch(history)) if each is not None]
+    algorithm.learning.policy.epoch.fill_(max(known) + 1 if known else 0)
+    number = keeper.save(algorithm.checkpoint())
+    algorithm.start_with_weights()
+    told = (number, algorithm.version, behind, algorithm.ledger.learned.outcomes)
+    _log.info("checkpoint %d written, version %s: %d outcomes learned after the restore, %d in all", *told)
+    return not algorithm.ledger
+
+
+def _catch_up(algorithm: BanditAlgorithm, stopping: Callable[[], bool]) -> int:
+    """Learns the outcomes that lie in the log now, unless it is broken off; returns how many it learned."""
     before = algorithm.ledger.learned.outcomes
     algorithm.ledger.fetch_up_to_ends()
     while algorithm.ledger and not stopping():
         if not algorithm.learn_due(less=not algorithm.ledger.missing):
             time.sleep(_PAUSE_S)  # the log or the encoder is away for a moment
-    learned = algorithm.ledger.learned
-    decided = newest_epoch(history)
-    known = [each for each in (epoch, decided) if each is not None]
-    algorithm.learning.policy.epoch.fill_(max(known) + 1 if known else 0)
-    number = keeper.save(algorithm.checkpoint())
-    algorithm.start_with_weights()
-    _log.info(
-        "checkpoint %d written, version %s: %d outcomes learned after the restore, %d in all",
-        number,
-        algorithm.version,
-        learned.outcomes - before,
-        learned.outcomes,
-    )
-    return not algorithm.ledger
+    return algorithm.ledger.learned.outcomes - before
 
 
 def _restore(

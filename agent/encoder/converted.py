@@ -3,8 +3,9 @@
 import fcntl
 import logging
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +15,15 @@ from agent.sealed import SealedFolders
 from agent.settings import EncoderSettings
 
 _EXPORTERS = ("torch", "transformers", "onnx")
+_KEPT = 2  # of the same weights: what is in use, and what was before an upgrade that may be taken back
 _log = logging.getLogger("streambandit.encoder")
 
 
 def converted(folder: Path, digest: bytes, revision: int, settings: EncoderSettings) -> dict[str, bytes]:
     """The files of a converted model, as kept, else converted now and kept.
 
-    One process converts, others wait for it. What is damaged is made anew. Where nothing can be written the model is
-    converted at each start.
+    One process converts, others wait for it. What is damaged is made anew; of the same weights the newest two stay.
+    Where nothing can be written the model is converted at each start.
 
     Args:
         folder: of the weights.
@@ -33,12 +35,15 @@ def converted(folder: Path, digest: bytes, revision: int, settings: EncoderSetti
         EncoderError: the model cannot be converted.
     """
     root = Path(settings.converted) if settings.converted else _user_folder()
-    folders = SealedFolders(root, f"int8-{_name(digest, revision)}", keep=1)
+    model = f"int8-{digest.hex()}"
+    folders = SealedFolders(root, f"{model}-{_conversion(revision)}", keep=1)
     found = _newest(folders)
     if found is not None:
         return found
     with _alone(root):
-        return _newest(folders) or _convert(folder, settings, folders)
+        found = _newest(folders) or _convert(folder, settings, folders)
+        _remove_old(root, model)
+        return found
 
 
 def _convert(folder: Path, settings: EncoderSettings, folders: SealedFolders) -> dict[str, bytes]:
@@ -58,9 +63,16 @@ def _newest(folders: SealedFolders) -> dict[str, bytes] | None:
     return next((files for _, files in folders.newest_first()), None)
 
 
-def _name(digest: bytes, revision: int) -> str:
+def _remove_old(root: Path, model: str) -> None:
+    """Removes what was made of some weights before the newest; whoever is reading one of these converts them again."""
+    made = sorted(root.glob(f"{model}-*"), key=lambda path: path.stat().st_mtime_ns)
+    for old in (*made[:-_KEPT], *root.glob(f".{model}-*.part")):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _conversion(revision: int) -> str:
     exporters = "|".join(f"{name}={version(name)}" for name in _EXPORTERS)
-    return blake2b(f"{revision}|{exporters}|".encode() + digest, digest_size=8).hexdigest()
+    return blake2b(f"{revision}|{exporters}".encode(), digest_size=8).hexdigest()
 
 
 def _user_folder() -> Path:
@@ -78,5 +90,6 @@ def _alone(root: Path) -> Iterator[None]:
         yield
         return
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also by a process that dies
+        with suppress(OSError):  # not every shared file system can lock
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also by a process that dies
         yield

@@ -272,10 +272,10 @@ class BanditAlgorithm(Algorithm):
 
     def _fill(self) -> None:
         """Reads missing outcomes from the log, a part at a time; where that fails, it is tried again a little later."""
-        if not self.ledger.missing or self.ledger.rows >= self.config.queue_rows or self._now() < self._retry_s:
+        if self._now() < self._retry_s:
             return
         try:
-            self.ledger.fill(_FETCH_OUTCOMES)
+            self.ledger.fill(_FETCH_OUTCOMES, self.config.queue_rows)
         except (StreamError, EncoderError) as error:
             self._tallies[_LEARNER].count("log_errors", label=type(error).__name__)
             _log.warning("outcomes cannot be read from the log yet: %s", error)

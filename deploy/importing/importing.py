@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 from deploy.errors import HistoryError
@@ -51,12 +52,14 @@ def import_file(form: str, path: Path, out: Path, settings: CoreSettings) -> Imp
         EvaluateError: the folder is not as its authors lay it out.
     """
     found, foreign = Imported(), Foreign(Counter(), Counter())
+    events = _READERS[form](path, settings, foreign)
+    first = list(islice(events, 1))  # read before anything is written: a wrong path costs no file that is there
     try:
         recording = RecordingWorldLog(MemoryLog(capacity=1, policy="drop"), out)
     except OSError as error:
         raise HistoryError(f"--out must be a file that can be written; got {out} ({error.strerror})") from error
     with recording:
-        for event in _READERS[form](path, settings, foreign):
+        for event in chain(first, events):
             recording.append(event)
             if isinstance(event, Impression):
                 found.impressions += 1

@@ -57,6 +57,7 @@ class Membership:
 
     def polled(self, ends: Mapping[Place, int]) -> None:
         """Notes what a poll returned: the offset after the last record, by partition."""
+        self._ends.polled(found=bool(ends))
         now = self._consumer.group_metadata()
         if (now.generation_id, now.member_id) != self._generation:
             self._generation = (now.generation_id, now.member_id)
@@ -141,7 +142,11 @@ class Membership:
                 continue
 
     def lag(self) -> dict[Place, int]:
-        """Records that wait; without an entry where the broker or the position does not tell."""
+        """Records that wait; without an entry where that is not known.
+
+        It is not known where the broker or the position does not tell it, and where all was read up to an end that
+        was asked for before the last poll: more may have come before what this poll brought.
+        """
         waiting: dict[Place, int] = {}
         roles: dict[str, Topic] = {self._name(topic): topic for topic in INPUT_TOPICS}
         for tp, end in self._ends.of(self._consumer.assignment() or ()).items():
@@ -149,7 +154,7 @@ class Membership:
                 position = self._consumer.position(tp, timeout_ms=0)
             except KafkaError:  # the position is not known yet, or a rebalance took the partition meanwhile
                 continue
-            if position is not None:
+            if position is not None and (end > position or self._ends.current):
                 waiting[Place(roles[tp.topic], tp.partition)] = max(0, end - position)
         return waiting
 

@@ -18,7 +18,7 @@ def learn(ledger, enough):
     """Learns what there is; the places in order."""
     order = []
     while ledger:
-        ledger.fill(2)
+        ledger.fill(2, most=3)
         taken = ledger.take(enough, less=True)
         if taken is not None:
             order += places_of(*taken.places())

@@ -77,9 +77,7 @@ class Figure:
         return json.dumps(found)
 
 
-def figure(
-    name: str, ours_P: list[float], theirs_P: list[float], unit: str, goal: Goal | None = None, *, swap: bool = False
-) -> Figure:
+def figure(name: str, ours_P: list[float], theirs_P: list[float], unit: str, goal: Goal | None = None) -> Figure:
     """The figure of P repeats.
 
     Args:
@@ -88,13 +86,12 @@ def figure(
         theirs_P: the other side, measured beside it.
         unit: of both.
         goal: of the ratio.
-        swap: whether the ratio is theirs over ours: how many times faster, where both are costs.
 
     >>> figure("x", [1.0, 3.0, 2.0], [2.0, 3.0, 8.0], "rows/s").ratio
     0.5
     """
     ours, theirs = np.asarray(ours_P, np.float64), np.asarray(theirs_P, np.float64)
-    ratio_P = theirs / ours if swap else ours / theirs
+    ratio_P = ours / theirs
     low, middle, high = np.quantile(ratio_P, [0.25, 0.5, 0.75]).tolist()
     spread = high - low if len(ratio_P) > 1 else None
     return Figure(name, float(np.median(ours)), float(np.median(theirs)), unit, middle, spread, goal)

@@ -26,6 +26,7 @@ from agent.rllib.learner import BanditLearner
 from agent.settings import AgentSettings, ExpertSettings, NetworkSettings
 from agent.threads import one_thread
 from deploy.bench.cost_filling import LAYOUTS, UPDATE, Traffic
+from deploy.bench.errors import BenchError
 from deploy.bench.rounds import Ints
 from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from envs.rows import Rows
@@ -40,28 +41,36 @@ _GOALS = {1_024: Goal(0.9), 256: None}
 @one_thread()
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Rows learned a second through RLlib over those of the bare loop."""
-    repeats = 3 if quick else 9
+    return [beside_bare_loop(size, 3 if quick else 9, say) for size in _GOALS]
+
+
+def beside_bare_loop(size: int, repeats: int, say: Callable[[str], None]) -> Figure:
+    """The same with batches of one size, a multiple of 256."""
     settings = AgentSettings(
         network=NetworkSettings(idle_weight=0.0),  # it takes all of its steps, whatever it weighs
         expert=ExpertSettings(refresh_rows=(256, 1_024, 4_096)),  # none falls into what is measured
     )
     traffic = Traffic(LAYOUTS["numeric"], seed=0)
     keys = traffic.keys(_HELD)
-    figures = []
-    for size, goal in _GOALS.items():
-        group, learner = _learner(settings)
-        for _ in range(_WARM_UPDATES):
-            learner.learning_of(DEFAULT_MODULE_ID).learn(traffic.rows(keys))
-        bare = deepcopy(learner.learning_of(DEFAULT_MODULE_ID))
-        steps = [_step(traffic, keys, size) for _ in range(repeats + 1)]
-        _through_rllib(group, steps[-1])  # what is only done once is done before
-        _bare(bare, steps[-1])
-        ours, theirs = partial(_through_rllib, group), partial(_bare, bare)
-        rates = paired(partial(_rate, ours, iter(steps)), partial(_rate, theirs, iter(steps)), repeats)
-        say(f"{repeats} repeats of {_BATCHES} batches of {size:,} rows")
-        figures.append(figure(f"learner-path-{size}", *rates, "rows/s", goal))
-        group.shutdown()
-    return figures
+    group, learner = _learner(settings)
+    for _ in range(_WARM_UPDATES):
+        learner.learning_of(DEFAULT_MODULE_ID).learn(traffic.rows(keys))
+    bare = deepcopy(learner.learning_of(DEFAULT_MODULE_ID))
+    steps = [_step(traffic, keys, size) for _ in range(repeats + 1)]
+    _through_rllib(group, steps[-1])  # what is only done once is done before
+    _bare(bare, steps[-1])
+    ours, theirs = partial(_through_rllib, group), partial(_bare, bare)
+    rates = paired(partial(_rate, ours, iter(steps)), partial(_rate, theirs, iter(steps)), repeats)
+    group.shutdown()
+    _require_alike(learner.learning_of(DEFAULT_MODULE_ID), bare)
+    say(f"{repeats} repeats of {_BATCHES} batches of {size:,} rows")
+    return figure(f"learner-path-{size}", *rates, "rows/s", _GOALS.get(size))
+
+
+def _require_alike(one: Learning, other: Learning) -> None:
+    """Both sides have done the same work only if they have learned the same."""
+    if len(one) != len(other) or int(one.policy.updates) != int(other.policy.updates):
+        raise BenchError(f"Both sides must have learned the same; got {one.policy.version}, {other.policy.version}")
 
 
 def _learner(settings: AgentSettings) -> tuple[LearnerGroup, BanditLearner]:
@@ -73,7 +82,7 @@ def _learner(settings: AgentSettings) -> tuple[LearnerGroup, BanditLearner]:
 
 
 def _no_session(*_: object) -> Session:
-    raise NotImplementedError("the learner alone is measured; it opens no session")
+    raise BenchError("The learner alone must be measured; got a session to open")
 
 
 def _step(traffic: Traffic, keys: Ints, size: int) -> list[Rows]:

@@ -6,10 +6,11 @@ set.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from deploy.bench.errors import BenchError
 from deploy.bench.speed.figure import Figure, Goal
 from deploy.bench.speed.pacing import pace
 from deploy.bench.speed.scrape import free_port, histogram, since
@@ -19,6 +20,7 @@ from deploy.bench.speed.transport import settings_for, warm_of, warm_up
 from deploy.broker.broker import start_broker
 from deploy.clocks import wall_clock_ms
 from deploy.settings import MetricsSettings, Settings
+from stream.meter import Histogram
 
 RATE = 500
 _KINDS = ("outcome", "click")
@@ -47,6 +49,21 @@ def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: C
         found = {kind: since(before[kind], histogram(port, f"{kind}_staleness")) for kind in _KINDS}
     counts = ", ".join(f"{sum(found[kind].buckets):,} of {kind}s" for kind in _KINDS)
     say(f"{len(took_ms):,} decisions at {RATE}/s; ages: {counts}")
+    return figures_of(found)
+
+
+def figures_of(found: Mapping[str, Histogram]) -> list[Figure]:
+    """Quantiles of the ages over their bounds.
+
+    Args:
+        found: the ages of outcomes and of clicks.
+
+    Raises:
+        BenchError: of one of them no age was told, which would pass for no age at all.
+    """
+    for kind in _KINDS:
+        if not sum(found[kind].buckets):
+            raise BenchError(f"The agent must tell the age of {kind}s; it told none")
     return [
         Figure(
             f"staleness-{kind}-{name}",

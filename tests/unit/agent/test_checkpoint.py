@@ -112,7 +112,10 @@ def test_of_another_encoder_it_says_so():
 
 
 def test_settings_that_do_not_shape_the_state_may_change():
-    saved(taught(1)).restore_into(learning(explore={"floor": 0.2}))
+    learner, mine = taught(1), learning(explore={"floor": 0.2})
+    saved(learner).restore_into(mine)
+    assert mine.policy.settings.explore.floor == 0.2
+    torch.testing.assert_close(mine.policy.state_dict(), learner.policy.state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("broken", [{}, {STATE: b"{"}, {STATE: b'{"format": 99}', TENSORS: b""}])

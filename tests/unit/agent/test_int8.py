@@ -14,6 +14,7 @@ from support.tiny_bert import tiny_bert
 
 import agent.encoder.convert as conversion
 from agent.encoder.bert import BertEncoder
+from agent.encoder.converted import converted
 from agent.encoder.int8 import Int8Encoder
 from agent.encoder.quantise import OPSET, Quantiser
 from agent.encoder.weights import digest_of
@@ -169,6 +170,28 @@ def test_other_weights_are_another_model(tiny, conversions, tmp_path):
     after = Int8Encoder(tiny)
     assert len(conversions) == 1
     assert before.version != after.version
+
+
+def test_of_the_same_weights_the_newest_two_conversions_are_kept(tiny, tmp_path):
+    root, digest = tmp_path / "converted", digest_of(tmp_path)
+    other = root / "int8-of-others-000000000001"
+    other.mkdir()
+    made = list(root.glob("int8-*-000000000001"))
+    for revision in (101, 102, 103):
+        converted(tmp_path, digest, revision, tiny)
+        made += [path for path in root.glob("int8-*") if path not in made]
+    assert len(made) == 5  # the fixture's and the other one among them
+    assert set(root.glob("int8-*")) == {other, *made[-2:]}
+
+
+def test_where_nothing_can_be_locked_it_is_converted_and_kept(tiny, conversions, monkeypatch):
+    def refuse(*_):
+        raise OSError("no locks available")
+
+    shutil.rmtree(tiny.converted)
+    monkeypatch.setattr("fcntl.flock", refuse)
+    np.testing.assert_array_equal(Int8Encoder(tiny).encode(TEXTS), Int8Encoder(tiny).encode(TEXTS))
+    assert len(conversions) == 1
 
 
 def test_where_nothing_can_be_written_it_is_converted_at_each_start(tiny, conversions, tmp_path, caplog):

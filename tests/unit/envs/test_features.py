@@ -138,6 +138,7 @@ def test_missing_numbers_fit_any_layout():
     features = featurizer()
     features.check([BOTH])
     features.check([impression(None, item("a"))])
+    assert (features.layout.context, features.layout.candidate) == (2, 1)
 
 
 def test_what_was_read_of_a_user_goes_into_the_observation_and_into_its_record():

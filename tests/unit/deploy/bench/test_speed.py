@@ -8,19 +8,32 @@ import pytest
 from deploy.bench.errors import BenchError
 from deploy.bench.speed.figure import Figure, Goal, figure, paired
 from deploy.bench.speed.history import change, commit_of, earlier, keep
+from deploy.bench.speed.staleness import figures_of
 from deploy.bench.speed.suite import MODULES, measure_all
+from stream.meter import Histogram, Tally
 
 
 def test_the_ratio_is_taken_within_each_repeat():
-    found = figure("x", [10.0, 40.0, 90.0], [20.0, 50.0, 90.0], "records/s", Goal(0.5))
-    # .5, .8 and 1: the median of the ratios, not the ratio of 40 to 50 only by chance the same
-    assert found.ratio == pytest.approx(0.8)
-    assert found.spread == pytest.approx(0.9 - 0.65)
+    found = figure("x", [10.0, 40.0, 90.0], [20.0, 100.0, 50.0], "records/s", Goal(0.5))
+    # the median of .5, .4 and 1.8, not the ratio of the medians, .8; quartiles lie halfway from it to the others
+    assert found.ratio == pytest.approx(0.5)
+    assert found.spread == pytest.approx((0.5 + 1.8) / 2 - (0.5 + 0.4) / 2)
     assert (found.ours, found.theirs, found.met) == (40.0, 50.0, True)
 
 
-def test_of_costs_the_ratio_says_how_many_times_faster():
-    found = figure("x", [2.0], [6.0], "ms", Goal(3.5), swap=True)
+def test_ages_that_were_not_told_do_not_pass_for_none():
+    told = Tally()
+    told.observe("age", [400.0] * 99 + [4_000.0])
+    ages = told.histograms["age"]
+    found = {each.name: each for each in figures_of({"outcome": ages, "click": ages})}
+    assert sorted(found) == [f"staleness-{kind}-{name}" for kind in ("click", "outcome") for name in ("p50", "p99")]
+    assert [found["staleness-click-p50"].met, found["staleness-click-p50"].theirs] == [True, 1_000.0]
+    with pytest.raises(BenchError, match="must tell the age of clicks; it told none"):
+        figures_of({"outcome": ages, "click": Histogram()})
+
+
+def test_of_a_single_repeat_there_is_no_spread():
+    found = figure("x", [6.0], [2.0], "ms", Goal(3.5))
     assert (found.ratio, found.spread, found.met) == (3.0, None, False)
 
 

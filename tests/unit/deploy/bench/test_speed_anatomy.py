@@ -1,15 +1,20 @@
-"""Sampling tells where time goes; the picture of it is drawn."""
+"""Sampling tells where time goes, by functions that there are; the picture of it is drawn."""
 
+import ast
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
+from deploy.bench.speed.anatomy import DECIDING, LEARNING
 from deploy.bench.speed.anatomy_picture import draw
 from deploy.bench.speed.sampling import OTHER, Sampler
 
 HERE = "bench/test_speed_anatomy.py"
+ROOT = Path(__file__).parents[4]
 
 
 def work(seconds):
@@ -64,3 +69,9 @@ def test_the_picture_has_a_bar_for_each_stage(tmp_path):
     path = tmp_path / "made" / "anatomy.png"
     draw({"believe": 60.0, "commit": 50.0}, {"expert": 80.0}, path)
     assert imread(path).std() > 0.05
+
+
+@pytest.mark.parametrize(("file", "function"), sorted({**DECIDING, **LEARNING}))
+def test_every_stage_is_a_function_that_there_is(file, function):
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from agent.bandit import BanditAgent
 from deploy.cli import app
-from deploy.errors import HistoryError
+from deploy.errors import DeployError, HistoryError
 from deploy.evaluating.open_bandit import read_open_bandit
 from deploy.importing.importing import import_file
 from envs.parts import CoreSettings
@@ -112,6 +112,14 @@ def test_open_bandit_by_hand(tmp_path):
 def test_what_is_not_as_it_must_be_is_named(tmp_path, change, rule):
     with pytest.raises(HistoryError, match=rule):
         import_file("open-bandit", folder(tmp_path, log=LOG.replace(*change)), tmp_path / "out.jsonl", CoreSettings())
+
+
+def test_a_wrong_path_costs_no_file_that_is_there(tmp_path):
+    out = tmp_path / "history.jsonl"
+    out.write_text("of another day")
+    with pytest.raises(DeployError):
+        import_file("open-bandit", tmp_path / "nowhere", out, CoreSettings())
+    assert out.read_text() == "of another day"
 
 
 def test_another_folder_is_none(tmp_path):
