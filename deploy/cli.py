@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from agent.errors import AgentError
 from deploy import cli_evaluation, cli_history
+from deploy.blas import one_thread_each
 from deploy.broker.errors import BrokerError
 from deploy.cli_options import ConfigFile, Overrides, Seed
 from deploy.errors import DeployError
@@ -237,6 +238,7 @@ app.command("import")(cli_history.import_log)
 
 def main() -> None:
     """The console command: what is wrong is one red line, not a traceback."""
+    one_thread_each()
     try:
         app()
     except _FAILURES as error:

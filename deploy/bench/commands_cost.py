@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.bench.blas import one_thread_each
 from deploy.bench.printing import say
+from deploy.blas import one_thread_each
 
 
 def costs(

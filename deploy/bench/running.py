@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from deploy.bench.blas import one_thread_each
 from deploy.bench.errors import BenchError
 from deploy.bench.harness import play
 from deploy.bench.players import Entry, known_players
 from deploy.bench.results import Result, Store, Task, result_of
 from deploy.bench.world_reading import Vectors
 from deploy.bench.worlds import BenchWorld, Library, build
+from deploy.blas import one_thread_each
 
 
 @dataclass(frozen=True, slots=True)
