@@ -72,12 +72,14 @@ class Learning:
         policy, before = self.policy, int(self.policy.rows)
         if delays is not None:
             self._delays.observe(delays)
+        policy.updates.add_(1)
+        if not len(rows):  # of an update in the live schedule all rows may have been left out
+            return self._measures(loss=0.0)
         predicted_R = policy.learn(rows) if self.fitted else np.full(len(rows), np.nan, np.float32)
         if self.fitted:
             self.calibration.observe(predicted_R, rows.reward_R)
         self._kept.append(rows, predicted_R, int(policy.change.count))
         policy.rows.add_(len(rows))
-        policy.updates.add_(1)
         clipped = self._train(policy, len(self._kept), len(rows)) if self.fitted else 0
         alarm = policy.change.observe(predicted_R, rows.reward_R, int(policy.rows))
         changed = alarm and self._start_over()
@@ -85,14 +87,8 @@ class Learning:
         due = any(before < at <= before + len(rows) for at in policy.settings.expert.refresh_rows)
         refreshed = self._refresh(first=before < policy.settings.expert.refresh_rows[0]) if due else False
         loss_R = _losses(predicted_R, rows.reward_R)
-        return {
-            "loss": float(np.nanmean(loss_R)) if np.isfinite(loss_R).any() else 0.0,
-            "rows": float(policy.rows),
-            "refreshed": float(refreshed),
-            "changed": float(changed),
-            "clipped": float(clipped),
-            "network_weight": float(policy.stack.weight[-1]) if policy.settings.network.steps else 0.0,
-        }
+        loss = float(np.nanmean(loss_R)) if np.isfinite(loss_R).any() else 0.0
+        return self._measures(loss, refreshed=refreshed, changed=changed, clipped=clipped)
 
     @one_thread()
     def provide(self, open_rows: OpenRows | None) -> None:
@@ -123,6 +119,19 @@ class Learning:
         self._delays.set_state({name: state[name] for name in _DELAYS if name in state})
         self.calibration.set_state(state)
         self._kept.set_state({name: column for name, column in state.items() if name not in _APART})
+
+    def _measures(
+        self, loss: float, *, refreshed: bool = False, changed: bool = False, clipped: int = 0
+    ) -> dict[str, float]:
+        policy = self.policy
+        return {
+            "loss": loss,
+            "rows": float(policy.rows),
+            "refreshed": float(refreshed),
+            "changed": float(changed),
+            "clipped": float(clipped),
+            "network_weight": float(policy.stack.weight[-1]) if policy.settings.network.steps else 0.0,
+        }
 
     def _settle(self) -> None:
         """Lets decisions read what is settled alone."""

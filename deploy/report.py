@@ -32,6 +32,13 @@ _ALSO_EXPLAINED = {
     "learner_updates": ("Learner updates", "times that the learner took closed decisions in"),
     "learner_rows": ("Learner rows", "shown items with their rewards that it learned from"),
     "outcomes_refused": ("Outcomes refused", "repeats of what had been learned from already"),
+    "outcomes_fetched": ("Outcomes fetched", "read from the log because no runner handed them over"),
+    "runner_restarts": ("Runner restarts", "times that a runner died and came back"),
+    "checkpoints": ("Checkpoints", "times that what was learned was written to the disk"),
+    "outcome_staleness_p50_ms": ("Age of outcomes, half within", "from the close of an outcome to deciding by it"),
+    "outcome_staleness_p99_ms": ("Age of outcomes, 99 % within", "the same; one outcome in a hundred was older"),
+    "click_staleness_p50_ms": ("Age of clicks, half within", "from the joining of a click to deciding by it"),
+    "click_staleness_p99_ms": ("Age of clicks, 99 % within", "the same; one click in a hundred was older"),
     "run_seconds": ("Duration of the run", "from the first decision to the last"),
     "apprentice: decisions": ("Decisions of an incumbent", "impressions with `logged` that closed and were judged"),
     "apprentice: agreement": ("Agreement with it", "mean probability with which the policy would have shown the same"),
@@ -44,6 +51,7 @@ _ALSO_EXPLAINED = {
     "apprentice: gain": ("Gain over the incumbent", "DR less the incumbent's reward, with its interval"),
     "total_seconds": ("Duration of everything", "with the start and the policies that it is compared with"),
 }
+_START = "start: "
 
 
 class Figure(NamedTuple):
@@ -184,7 +192,8 @@ def _others(summary: Mapping[str, Any]) -> list[Figure]:
     plain = {key: value for key, value in flat.items() if isinstance(value, str | int | float)}
     rows = []
     for key, value in plain.items():
-        label, about = _ALSO_EXPLAINED.get(key, (key.replace("_", " ").capitalize(), ""))
+        about = "done so long after the start of the process" if key.startswith(_START) else ""
+        label, about = _ALSO_EXPLAINED.get(key, (key.replace("_", " ").capitalize(), about))
         rows.append(Figure(label, _shown(key, value), about))
     return rows
 
@@ -197,7 +206,7 @@ def _shown(key: str, value: Any) -> str:  # noqa: ANN401 - a figure of any kind
     if "click_rate" in key or key.endswith("_share"):
         return _percent(value)
     number = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
-    unit = "ms" if key.endswith("_ms") else "s" if key.endswith(("_s", "_seconds")) else ""
+    unit = "ms" if key.endswith("_ms") else "s" if key.endswith(("_s", "_seconds")) or key.startswith(_START) else ""
     return f"{number} {unit}".strip()
 
 

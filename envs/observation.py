@@ -58,9 +58,11 @@ def user_vectors(knew: Sequence[Knew | None], interest_dim: int) -> Floats:
     vector_BU = np.zeros((len(known), interest_dim + USER_SCALARS), dtype=np.float32)
     interests = {row: each.interest for row, each in enumerate(known) if each.interest is not None}
     if interests and interest_dim:
-        lengths = {len(interest) // 2 for interest in interests.values()}
-        if lengths != {interest_dim}:
-            raise FeatureError(f"interest of a user must have {interest_dim} values; got {sorted(lengths)}")
+        sizes = {len(interest) for interest in interests.values()}
+        if sizes != {2 * interest_dim}:
+            raise FeatureError(
+                f"interest of a user must have {interest_dim} values of 2 bytes; got {sorted(sizes)} bytes"
+            )
         interest_ME = np.frombuffer(b"".join(interests.values()), dtype="<f2").reshape(-1, interest_dim)
         vector_BU[list(interests), :interest_dim] = interest_ME
     vector_BU[:, interest_dim] = np.log1p(np.array([each.clicks for each in known]))

@@ -65,9 +65,10 @@ def _newest(folders: SealedFolders) -> dict[str, bytes] | None:
 
 def _remove_old(root: Path, model: str) -> None:
     """Removes what was made of some weights before the newest; whoever is reading one of these converts them again."""
-    made = sorted(root.glob(f"{model}-*"), key=lambda path: path.stat().st_mtime_ns)
-    for old in (*made[:-_KEPT], *root.glob(f".{model}-*.part")):
-        shutil.rmtree(old, ignore_errors=True)
+    with suppress(OSError):  # without a lock somebody else may be at it
+        made = sorted(root.glob(f"{model}-*"), key=lambda path: path.stat().st_mtime_ns)
+        for old in (*made[:-_KEPT], *root.glob(f".{model}-*.part")):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _conversion(revision: int) -> str:

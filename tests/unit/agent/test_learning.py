@@ -160,6 +160,17 @@ def test_a_bad_row_is_an_error_and_nothing_of_its_batch_is_learned(column, value
         np.testing.assert_array_equal(array, kept[name])
 
 
+@pytest.mark.parametrize("before", [0, 80])
+def test_an_update_without_rows_counts_and_changes_nothing_else(before):
+    learner = learning()
+    learner.learn(rows(0, before))
+    settled = state_of(learner.policy) | {"updates": torch.tensor(2)}
+    metrics = learner.learn(rows(1, 0))
+    assert (metrics["loss"], metrics["rows"], metrics["refreshed"], metrics["changed"]) == (0.0, before, 0.0, 0.0)
+    assert same(state_of(learner.policy), settled)
+    assert len(learner) == before
+
+
 def test_an_unknown_propensity_is_no_error():
     learner = learning()
     unknown = replace(rows(0, 70), propensity_R=np.full(70, np.nan))

@@ -111,6 +111,13 @@ def test_the_page_compares_the_policies_and_shows_the_settings(tmp_path):
     assert "gap_scale" in text
 
 
+def test_how_old_feedback_was_and_how_long_the_start_took_is_told_with_units_and_meaning(tmp_path):
+    told = {"outcome_staleness_p50_ms": 512.25, "start": {"ray": 3.94, "decided": 8.9}}
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", write_report(record(summary=told), tmp_path).read_text()))
+    assert "Age of outcomes, half within 512.2 ms from the close of an outcome to deciding by it" in page
+    assert "Start: decided 8.9 s done so long after the start of the process" in page
+
+
 @pytest.mark.parametrize(
     ("summary", "told"),
     [

@@ -206,3 +206,9 @@ def test_the_packaged_encoder_fills_the_text_block():
     assert features.layout == Layout(text=384, context=2, candidate=1)
     np.testing.assert_allclose(np.linalg.norm(observation.candidates_ND[:, :384], axis=1), 1.0, rtol=1e-5)
     assert observation.candidates_ND[:, 384].tolist() == [3.0, 0.0]
+
+
+@pytest.mark.parametrize("size", [2 * E - 2, 2 * E + 1, 0])
+def test_an_interest_of_another_size_is_an_error_that_names_it(size):
+    with pytest.raises(FeatureError, match=rf"must have {E} values of 2 bytes; got \[{size}\] bytes"):
+        featurizer().rows([outcome(BOTH, (Slot(item_id="a"),), (0.0,), Knew(interest=bytes(size)))])
