@@ -19,7 +19,7 @@ def learn(ledger, enough):
     order = []
     while ledger:
         ledger.fill(2, most=3)
-        taken = ledger.take(enough, less=True)
+        taken = ledger.take(enough, enough, less=True)
         if taken is not None:
             order += places_of(*taken.places())
             ledger.learnt(taken)
