@@ -14,10 +14,10 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agent.by_decision import ByDecision
 from agent.expert_prior import Sides, prior_precision
 from agent.expert_reading import Reading
 from agent.item_effects import Arrows, Effect, ItemEffects
@@ -68,8 +68,6 @@ class BayesianLogistic(nn.Module):
         self._settings = settings
         self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
-        self._moves = 0
-        self._read_at = (0, 0)
         self.adding: Adding = added_here
         self.deviates = True
         self.width = d = context_width * item_width + similarities
@@ -79,7 +77,7 @@ class BayesianLogistic(nn.Module):
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("covariance", torch.zeros(d, d))
         self.register_buffer("clock", torch.zeros((), dtype=torch.float64))
-        self._as_it_stands = Reading(self.mean, self.covariance, context_width, item_width)
+        self._reading = Reading(self.mean, self.covariance, context_width, item_width)
         self.items = ItemEffects(settings, context_width, item_width, similarities)
         self.restart(Sides(torch.ones(context_width), torch.ones(item_width)), base_rate=0.05)
 
@@ -102,20 +100,14 @@ class BayesianLogistic(nn.Module):
         self.items.clear()
         self._settle()
 
-    def score(self, read: Regressors, by_decision: ByDecision | None = None) -> tuple[Tensor, Tensor]:
-        """Posterior mean and standard deviation of the logit of each candidate, [N] each.
-
-        Args:
-            read: of the candidates.
-            by_decision: which of them share a context; each has its own where not given.
-        """
-        by_decision = by_decision or ByDecision.one_each(len(read.item_N))
-        mean_N, variance_N = self._reading().score(read, by_decision, self._effect)
-        return mean_N, variance_N.sqrt()
+    def score(self, read: Regressors) -> tuple[Tensor, Tensor]:
+        """Posterior mean and standard deviation of the logit of each candidate, [N] each."""
+        mean_N, variance_N = self._reading.score(read, self._effect(read.item_N))
+        return torch.from_numpy(mean_N), torch.from_numpy(np.sqrt(variance_N, out=variance_N))
 
     def logit(self, read: Regressors) -> Tensor:
         """Posterior mean of the logit of each candidate, [N], without its deviation."""
-        return read.times(self.mean).add_(self._reading().effects(read.item_N, self._effect))
+        return torch.from_numpy(self._reading.logit(read, self._effect(read.item_N)))
 
     def sample(self, read: Regressors, count: int, seed: int) -> Tensor:
         """Joint draws [M, N] of the candidates' logits from the posterior.
@@ -126,13 +118,13 @@ class BayesianLogistic(nn.Module):
             seed: of the draws; the same seed and posterior give the same.
         """
         random = torch.Generator().manual_seed(seed)
-        features_Nd = read.features()
         effect = self._effect(read.item_N)
+        apart_Nd = read.features() - torch.from_numpy(effect.slope_Nd())
         factor_dd = torch.linalg.cholesky(self.covariance.double()).float()
         shared_Md = torch.randn(count, self.width, generator=random) @ factor_dd.T
-        own_MN = torch.randn(count, len(features_Nd), generator=random) * effect.variance_N.sqrt()
-        logit_N = features_Nd @ self.mean + effect.mean_N
-        drawn_MN: Tensor = logit_N + shared_Md @ (features_Nd - effect.slope_Nd()).T + own_MN
+        own_MN = torch.randn(count, len(apart_Nd), generator=random) * torch.from_numpy(effect.variance_N).sqrt()
+        logit_N = apart_Nd @ self.mean + torch.from_numpy(effect.own_N)
+        drawn_MN: Tensor = logit_N + shared_Md @ apart_Nd.T + own_MN
         return drawn_MN
 
     def learn(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> Levels | None:
@@ -236,17 +228,10 @@ class BayesianLogistic(nn.Module):
 
     def moved(self) -> None:
         """Says that weights came from elsewhere: what was worked out from those before is of no use."""
-        self._moves += 1
-
-    def _reading(self) -> Reading:
-        at = (self._moves, self.items.table.revision)
-        if self._read_at != at:
-            self._as_it_stands.clear()
-            self._read_at = at
-        return self._as_it_stands
+        self._reading.moved()
 
     def _effect(self, item_N: Tensor) -> Effect:
-        return self.items.effect(item_N, self.mean, self.clock)
+        return self.items.effect(item_N, self.clock)
 
     def _settle(self) -> None:
         self._read(self.precision, self.eta)

@@ -14,35 +14,47 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.levels import ItemsOfRows
 from agent.regressors import Regressors
 from agent.settings import ExpertSettings
 from agent.table import Table
+from envs.protocols import Floats
 
-_SAME = 1e-4  # features of one item that differ by less are the same
+SAME = 1e-4  # features of one item that differ by less are the same
 
 
 class Effect(NamedTuple):
-    """The effects u of N items given theta: u ~ N(mean - slope . (theta - its mean), variance), slope = [c x b, q].
+    """The effects u of N items given theta: u ~ N(own - slope . theta, variance), slope = [c x b, q].
 
     Attributes:
-        mean_N, variance_N: of the effects; 0 and that of the prior where an item was never learned from.
+        own_N, variance_N: what the effects are where theta is 0; 0 and the prior's where an item was never learned from.
         context_NI: c.
         item_NJ: b.
         similarity_NS: q.
     """
 
-    mean_N: Tensor
-    variance_N: Tensor
-    context_NI: Tensor
-    item_NJ: Tensor
-    similarity_NS: Tensor
+    own_N: Floats
+    variance_N: Floats
+    context_NI: Floats
+    item_NJ: Floats
+    similarity_NS: Floats
 
-    def slope_Nd(self) -> Tensor:
+    def slope_Nd(self) -> Floats:
         """How each effect moves with theta."""
-        return coupling(self.context_NI, self.item_NJ, self.similarity_NS)
+        crossed_NIJ = self.context_NI[:, :, None] * self.item_NJ[:, None, :]
+        return np.concatenate([crossed_NIJ.reshape(len(crossed_NIJ), -1), self.similarity_NS], axis=1)
+
+    def mean_N(self, mean_d: Floats) -> Floats:
+        """The mean effects for a mean of theta."""
+        mean_N: Floats = self.own_N - self.slope_Nd() @ mean_d
+        return mean_N
+
+    def where(self, places: NDArray[np.int64]) -> "Effect":
+        """The effects of some of the items."""
+        return Effect(*(column[places] for column in self))
 
 
 @dataclass(frozen=True)
@@ -173,22 +185,24 @@ class ItemEffects(nn.Module):
         self._covered = None
         self.table.clear()
 
-    def effect(self, item_N: Tensor, mean_d: Tensor, clock: Tensor) -> Effect:
+    def effect(self, item_N: Tensor, clock: Tensor) -> Effect:
         """The effects of items as they stand."""
-        place_N = self.table.find(item_N)
+        place_N = self.table.find(item_N).numpy()
         if not len(self.table):
-            blank = (mean_d.new_zeros(len(place_N), width) for width in self._widths)
-            return Effect(mean_d.new_zeros(len(place_N)), mean_d.new_full((len(place_N),), 1.0 / self._prior), *blank)
-        row = self.table.read(place_N.clamp_min(0))
-        age_N, scalars_N4 = row["touched"].numpy() - float(clock), row["scalars"].numpy()
-        keep_N = (np.exp2(age_N / self._memory_rows) * (place_N.numpy() >= 0)).astype(np.float32)
-        precision_N = np.float32(self._prior) + keep_N * scalars_N4[:, 1]
-        share_N = keep_N / precision_N
-        stored = Regressors(row["context"], row["item"], row["similarity"], item_N)
-        mean_N = (scalars_N4[:, 0] - stored.times(mean_d).numpy()) * share_N
-        c_NI, q_NS = row["context"].numpy() * share_N[:, None], row["similarity"].numpy() * share_N[:, None]
-        columns = (mean_N, 1.0 / precision_N, c_NI, row["item"].numpy(), q_NS)
-        return Effect(*map(torch.from_numpy, columns))
+            blank = (np.zeros((len(place_N), width), np.float32) for width in self._widths)
+            return Effect(np.zeros(len(place_N), np.float32), np.full(len(place_N), 1.0 / self._prior, np.float32), *blank)
+        known_N = place_N >= 0
+        row = self.table.rows(place_N if known_N.all() else np.maximum(place_N, 0))
+        keep_N = (np.exp2((row["touched"] - float(clock)) / self._memory_rows) * known_N).astype(np.float32)
+        variance_N = 1.0 / (np.float32(self._prior) + keep_N * row["scalars"][:, 1])
+        share_N1 = (keep_N * variance_N)[:, None]
+        return Effect(
+            row["scalars"][:, 0] * share_N1[:, 0],
+            variance_N,
+            row["context"] * share_N1,
+            row["item"],
+            row["similarity"] * share_N1,
+        )
 
     def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""
@@ -209,7 +223,7 @@ class ItemEffects(nn.Module):
         stored = self.table.read(place_M.clamp_min(0)) if len(self.table) else _blank(read, len(key_M))
         stored = {name: torch.where(_like(known_M, column), column.double(), 0.0) for name, column in stored.items()}
         item_MJ = torch.where(known_M[:, None], stored["item"], _rounded(read.item_NJ[first_M]))
-        differs_R = (read.item_NJ - item_MJ[row_R]).abs().amax(dim=1) > _SAME
+        differs_R = (read.item_NJ - item_MJ[row_R]).abs().amax(dim=1) > SAME
         loose_M = torch.zeros_like(known_M).index_put((row_R[differs_R],), torch.tensor(True))
         item_MJ = torch.where(loose_M[:, None], _rounded(read.item_NJ[first_M]), item_MJ)
         keep_M = torch.where(known_M, self._kept(stored["touched"], clock), 0.0)

@@ -129,7 +129,7 @@ class Policy(nn.Module):
             logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
-        logit_N, sd_N = self.expert.score(read, inputs.by_decision)
+        logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
         logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
         return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()

@@ -110,9 +110,11 @@ class Table(nn.Module):
 
     def read(self, places_M: Tensor) -> dict[str, Tensor]:
         """Copies of the rows at M places: each column [M, width], and `touched` [M]."""
-        places = places_M.numpy()
-        columns = {name: self._column(name).numpy() for name in (*self._widths, "touched")}
-        return {name: torch.from_numpy(column[places]) for name, column in columns.items()}
+        return {name: torch.from_numpy(column) for name, column in self.rows(places_M.numpy()).items()}
+
+    def rows(self, places_M: Places) -> dict[str, NDArray[Any]]:
+        """As `read`, as arrays."""
+        return {name: self._column(name).numpy()[places_M] for name in (*self._widths, "touched")}
 
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
         """Replaces columns of the rows at M places, and when they were touched."""
