@@ -11,7 +11,7 @@ Where an item comes with other features than it was learned with, x is written o
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agent.item_effects import SAME, Effect
 from agent.regressors import Regressors
-from agent.symmetric import folded, pairs
+from agent.symmetric import folded, pairs, product
 
 Array = NDArray[Any]
 
@@ -74,24 +74,47 @@ class Reading:
         return logit_N
 
     @cached_property
-    def _arranged(self) -> tuple[Tensor, Tensor, Array]:
-        """V of crossed features for pairs, between them and similarities [I J, S], and of similarities [S, S]."""
-        crossed, covariance_dd = self._I * self._J, self._covariance_dd.numpy()
-        crossed_HK = folded(covariance_dd[:crossed, :crossed], self._I, self._J)
-        mixed_cS = 2.0 * self._covariance_dd[:crossed, crossed:]
-        return torch.from_numpy(crossed_HK.T.copy()), mixed_cS, covariance_dd[crossed:, crossed:].copy()
+    def _arranged(self) -> "_Arranged":
+        I, J, crossed = self._I, self._J, self._I * self._J  # noqa: E741 - the names of the axes
+        covariance_dd = self._covariance_dd.numpy()
+        crossed_HK = folded(covariance_dd[:crossed, :crossed], I, J)
+        mixed_cS, similar_SS = 2.0 * covariance_dd[:crossed, crossed:], covariance_dd[crossed:, crossed:]
+        few = similar_SS.shape[0] < J
+        mixed_XY = mixed_cS.reshape(I, -1).T if few else mixed_cS
+        return _Arranged(*(np.ascontiguousarray(each) for each in (crossed_HK.T, mixed_XY, similar_SS)), few)
 
     def _form(self, apart: "_Apart") -> Array:
         """x' V x of each candidate."""
-        crossed_KH, mixed_cS, similar_SS = self._arranged
-        moved_KN = (crossed_KH @ torch.from_numpy(pairs(apart.context_IN))).numpy()
+        crossed_KH, mixed_XY, similar_SS, few = self._arranged
+        moved_KN = product(crossed_KH, pairs(apart.context_IN))
         form_N: Array = np.einsum("kn,kn->n", moved_KN, pairs(apart.item_JN))
-        if len(similar_SS):
-            mixed_cN = (mixed_cS @ torch.from_numpy(apart.similarity_SN)).numpy()
-            mixed_IN = np.einsum("ijn,jn->in", mixed_cN.reshape(self._I, self._J, -1), apart.item_JN)
-            form_N += np.einsum("in,in->n", mixed_IN, apart.context_IN)
-            form_N += np.einsum("sn,sn->n", similar_SS @ apart.similarity_SN, apart.similarity_SN)
+        if not len(similar_SS):
+            return form_N
+        s_SN = apart.similarity_SN
+        if few:
+            mixed_JSN = product(mixed_XY, apart.context_IN).reshape(self._J, len(s_SN), -1)
+            near_SN = np.einsum("jsn,jn->sn", mixed_JSN, apart.item_JN)
+            return form_N + np.einsum("sn,sn->n", near_SN + similar_SS @ s_SN, s_SN)
+        mixed_IJN = product(mixed_XY, s_SN).reshape(self._I, self._J, -1)
+        form_N += np.einsum("in,in->n", np.einsum("ijn,jn->in", mixed_IJN, apart.item_JN), apart.context_IN)
+        form_N += np.einsum("sn,sn->n", similar_SS @ s_SN, s_SN)
         return form_N
+
+
+class _Arranged(NamedTuple):
+    """V in the order in which candidates are multiplied with it.
+
+    Attributes:
+        crossed_KH: of crossed features, pairs by pairs.
+        mixed_XY: twice what is between them and similarities: [J S, I] where these are few, else [I J, S].
+        similar_SS: of similarities.
+        few: whether these are.
+    """
+
+    crossed_KH: Array
+    mixed_XY: Array
+    similar_SS: Array
+    few: bool
 
 
 class _Apart:

@@ -45,9 +45,17 @@ class KeyIndex:
 
     def find(self, key_N: Keys) -> Keys:
         """The place [N] of each key; -1 where there is none."""
-        slot_N = self._slots(key_N)
-        place_N = np.where(self._key_S[slot_N] == key_N, self._place_S[slot_N], _FREE)
-        return np.maximum(place_N, _FREE, dtype=np.int64)
+        bucket_N, slot_N = self._first(key_N)
+        place_N = self._place_S.take(slot_N).astype(np.int64)
+        other_N = self._key_S.take(slot_N) != key_N
+        if other_N.any():
+            place_N[other_N] = _FREE
+            full_N = self._place_S.take(bucket_N * _BUCKET + (_BUCKET - 1)) != _FREE
+            behind = np.flatnonzero(other_N & full_N)
+            if len(behind):
+                slot_M, key_M = self._slots(key_N[behind]), key_N[behind]
+                place_N[behind] = np.where(self._key_S[slot_M] == key_M, self._place_S[slot_M], _FREE)
+        return np.maximum(place_N, _FREE, out=place_N)
 
     def put(self, key_M: Keys, place_M: Places) -> None:
         """Gives different keys their places, new or not."""
@@ -67,10 +75,15 @@ class KeyIndex:
         self._place_S[self._slots(key_M)] = _GONE
         self._held -= len(key_M)
 
+    def _first(self, key_N: Keys) -> tuple[Keys, Keys]:
+        """The first bucket of each key, and its slot there, or any where it is not there."""
+        bucket_N = ((key_N.view(np.uint64) * _GOLDEN) >> self._shift).view(np.int64)
+        ours_NW = self._key_S.reshape(-1, _BUCKET).take(bucket_N, axis=0) == key_N[:, None]
+        return bucket_N, bucket_N * _BUCKET + ours_NW.argmax(axis=1)
+
     def _slots(self, key_N: Keys) -> Keys:
         """The slot of each key, or the first free one on its way where it has none."""
-        bucket_N = ((key_N.view(np.uint64) * _GOLDEN) >> self._shift).view(np.int64)
-        slot_N: Keys = bucket_N * _BUCKET + (self._key_S.reshape(-1, _BUCKET)[bucket_N] == key_N[:, None]).argmax(axis=1)
+        bucket_N, slot_N = self._first(key_N)
         left = np.flatnonzero(self._key_S[slot_N] != key_N)
         while len(left):
             bucket_L, key_L = bucket_N[left], key_N[left]

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -55,6 +56,11 @@ def unfolded(sum_HK: Array, width: int, height: int) -> Array:
     """
     matrix_cc: Array = np.take(np.ascontiguousarray(sum_HK).ravel(), _whole(width, height))
     return matrix_cc
+
+
+def product(one_XY: Array, other_YN: Array) -> Array:
+    """The product of two matrices by torch, whose library is the faster one for large ones."""
+    return (torch.from_numpy(one_XY) @ torch.from_numpy(other_YN)).numpy()
 
 
 @lru_cache

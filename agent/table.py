@@ -115,9 +115,9 @@ class Table(nn.Module):
 
     def rows(self, places_M: Places) -> dict[str, NDArray[Any]]:
         """As `read`, as arrays."""
-        values_MX = self.values.numpy()[places_M]
+        values_MX = self.values.numpy().take(places_M, axis=0)
         columns = {name: values_MX[:, ends] for name, ends in self._columns.items()}
-        columns["touched"] = self.touched.numpy()[places_M]
+        columns["touched"] = self.touched.numpy().take(places_M)
         return columns
 
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
