@@ -18,16 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agent.crossed_rows import CrossedRows, Doubles, Sums
 from agent.expert_prior import Sides, prior_precision
 from agent.expert_reading import Reading
-from agent.item_effects import Arrows, Effect, ItemEffects
+from agent.item_effects import Arrows, Effect, ItemEffects, Told
 from agent.levels import At, Levels, SharedLevels
 from agent.regressors import Regressors
 from agent.row_sums import Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
 from agent.targets import Targets, linearised
 
-_LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
+_LIGHT = 16.0  # rows that stand for more move far: they take more steps
 _STEPS, _HEAVY_STEPS = 2, 5
 _FARTHEST = 1.0  # that a step moves the logits at which rows are linearised: Newton's method leaps where p is small
 
@@ -174,53 +175,50 @@ class BayesianLogistic(nn.Module):
         Args:
             read: R rows.
             targets: of the rows.
-            steps: 1 linearises the rows where the posterior stands, in single precision, which is enough for what is
-                gone at the next update and for a place to linearise at; more do so again where that leads, in the
-                end in double precision.
+            steps: 1 linearises the rows where the posterior stands; more do so again where that leads.
             shared: the levels of the rows' contexts; they take first what the rows have in common.
         """
-        wide, theta_d = read.double(), self.mean.double()
-        features_Rd, adding = (read if _light(targets) else wide).features(), added_here
-        arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
-        precision, eta = self.precision + returned_dd, self.eta + returned_d
-        farthest = torch.inf if _light(targets) else _FARTHEST
-        at_d, effect_R, known_R, levels = theta_d, arrows.mean_M(theta_d)[arrows.row_R], targets.offset_R, None
-        before_R = _times(features_Rd, at_d) + effect_R + known_R
+        rows, theta_d = CrossedRows.of(read), self.mean.double().numpy()
+        arrows, returned = self.items.arrows(rows, read.item_N.numpy(), theta_d, self.clock)
+        farthest = np.inf if _light(targets) else _FARTHEST
+        at_d, effect_R, known_R, levels = theta_d, arrows.mean_R(theta_d), targets.offset_R.numpy(), None
+        before_R = rows.times(at_d) + effect_R + known_R
         for step in range(steps):
-            if step + 1 == steps and steps > 1:
-                features_Rd, adding = wide.features(), self.adding
-            there_R = _times(features_Rd, at_d) + effect_R + known_R
-            other_R = before_R = there_R.clamp(before_R - farthest, before_R + farthest)
+            there_R = rows.times(at_d) + effect_R + known_R
+            other_R = before_R = np.clip(there_R, before_R - farthest, before_R + farthest)
             if shared is not None:
-                gained_R = effect_R - arrows.mean_M(at_d)[arrows.row_R]
-                at = At(other_R, other_R - there_R, gained_R)
+                gained_R = effect_R - arrows.mean_R(at_d)
+                at = At(*map(torch.from_numpy, (other_R, other_R - there_R, gained_R)))
                 levels = shared.found(at, targets.reward_R, targets.weight_R, arrows.of_rows())
-                targets = targets._replace(offset_R=known_R + levels.mean_R)
-            logit_R = other_R if levels is None else other_R + levels.at_R
-            curvature_R, pull_R = linearised(logit_R, targets)
-            own_R = pull_R - curvature_R * arrows.held_R(theta_d)
-            sums_of_rows = adding(WeightedRows(read, features_Rd, curvature_R, own_R))
-            added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
-            taken_dd, taken_d = added.contribution(features_Rd.dtype)
-            sums = sums_of_rows()
-            found = _Evidence(precision + sums.precision - taken_dd, eta + sums.eta - taken_d, added, levels)
+                targets = targets._replace(offset_R=torch.from_numpy(known_R) + levels.mean_R)
+            logit_R = other_R if levels is None else other_R + levels.at_R.numpy()
+            told = _told(logit_R, targets)
+            own_R = told.pull_R - told.curvature_R * arrows.held_R(theta_d)
+            adding = self.adding if step + 1 == steps and steps > 1 else added_here
+            sums_of_rows = adding(WeightedRows(rows, told.curvature_R, own_R))
+            added = arrows.added(rows, told, theta_d)
+            sums = sums_of_rows().plus(returned).less(added.contribution())
+            found = self._found(sums, added, levels)
             if levels is not None:
-                apart_Rd = features_Rd - added.slope_Md().to(features_Rd.dtype)[added.row_R]
-                found = found.without(levels.taken(apart_Rd, at_d))
+                found = found.without(levels.taken(_Apart(rows, added), torch.from_numpy(at_d)))
             if step + 1 < steps:
                 at_d = _solve(found.precision, found.eta)
-                effect_R = added.mean_M(at_d)[added.row_R]
-        return self._with_loose(found, arrows, wide, targets) if arrows.loose_M.any() else found
+                effect_R = added.mean_R(at_d)
+        return self._with_loose(found, arrows, rows, targets) if arrows.loose_M.any() else found
 
-    def _with_loose(self, found: "_Evidence", arrows: Arrows, read: Regressors, targets: Targets) -> "_Evidence":
+    def _found(self, sums: Sums, arrows: Arrows, levels: Levels | None) -> "_Evidence":
+        """What is held with sums over rows and items added."""
+        precision = torch.from_numpy(sums.precision_dd(self._I, self._J)).add_(self.precision)
+        return _Evidence(precision, torch.from_numpy(sums.eta_d) + self.eta, arrows, levels)
+
+    def _with_loose(self, found: "_Evidence", arrows: Arrows, rows: CrossedRows, targets: Targets) -> "_Evidence":
         """The effects that were held while theta was learned take in what theta leaves unexplained."""
         theta_d = _solve(found.precision, found.eta)
-        logit_R = read.features() @ theta_d + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
-        curvature_R, pull_R = linearised(logit_R, targets)
-        after = arrows.added(read, curvature_R, pull_R, targets.reward_R, theta_d)
-        evidence_M = torch.where(arrows.loose_M, after.evidence_M, found.arrows.evidence_M)
-        weight_M = torch.where(arrows.loose_M, after.weight_M, found.arrows.weight_M)
-        return found._replace(arrows=replace(found.arrows, evidence_M=evidence_M, weight_M=weight_M))
+        logit_R = rows.times(theta_d) + arrows.mean_R(theta_d) + targets.offset_R.numpy()
+        after = arrows.added(rows, _told(logit_R, targets), theta_d)
+        told_4M = found.arrows.told_4M.copy()
+        told_4M[:2] = np.where(arrows.loose_M, after.told_4M[:2], told_4M[:2])
+        return found._replace(arrows=replace(found.arrows, told_4M=told_4M))
 
     def reread(self) -> None:
         """Lets `score` read what `forget` left."""
@@ -250,6 +248,18 @@ class BayesianLogistic(nn.Module):
         self.moved()
 
 
+class _Apart(NamedTuple):
+    """Features of rows, less what marginalising the items took of them."""
+
+    rows: CrossedRows
+    arrows: Arrows
+
+    def __call__(self, rows_K: Tensor) -> Tensor:
+        """Those of some rows, [K, d]."""
+        places = rows_K.numpy()
+        return torch.from_numpy(self.rows.features_Rd(places) - self.arrows.slope_Rd(places))
+
+
 class _Evidence(NamedTuple):
     """Marginal precision and natural mean of theta, and the arrows and levels that go with them."""
 
@@ -267,11 +277,11 @@ def _light(targets: Targets) -> bool:
     return bool((targets.weight_R <= _LIGHT).all())
 
 
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    """The product in the precision of the matrix, as double."""
-    product: Tensor = (matrix @ vector.to(matrix.dtype)).double()
-    return product
+def _told(logit_R: Doubles, targets: Targets) -> Told:
+    curvature_R, pull_R = linearised(torch.from_numpy(logit_R), targets)
+    return Told(curvature_R.numpy(), pull_R.numpy(), targets.reward_R.numpy())
 
 
-def _solve(precision: Tensor, eta: Tensor) -> Tensor:
-    return torch.cholesky_solve(eta[:, None], torch.linalg.cholesky(precision))[:, 0]
+def _solve(precision: Tensor, eta: Tensor) -> Doubles:
+    solved_d: Doubles = torch.cholesky_solve(eta[:, None], torch.linalg.cholesky(precision))[:, 0].numpy()
+    return solved_d

@@ -9,6 +9,7 @@ Within an update the level is marginalised: what weights would explain of the ro
 Between updates level and weights are apart, each with a posterior of its own. Forgetting is lazy, as with items.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -130,11 +131,11 @@ class Levels:
     mean_R: Tensor
     at_R: Tensor
 
-    def taken(self, apart_Rd: Tensor, theta_d: Tensor) -> tuple[Tensor, Tensor] | None:
+    def taken(self, apart: Callable[[Tensor], Tensor], theta_d: Tensor) -> tuple[Tensor, Tensor] | None:
         """What marginalising them takes from precision [d, d] and natural mean [d] of theta; None where it is little.
 
         Args:
-            apart_Rd: features of the rows, less what marginalising the items took of them.
+            apart: gives the features [K, d] of some rows, less what marginalising the items took of them.
             theta_d: where the levels were found.
         """
         matters_M = self.precision_M - self.shared.precision_M > _TAKES_LITTLE * self.precision_M
@@ -142,12 +143,11 @@ class Levels:
             return None
         new_M = matters_M.cumsum(0) - 1
         kept_K = matters_M[self.shared.group_K]
-        weighted_Kd = apart_Rd[self.shared.row_K[kept_K]] * self.weight_K[kept_K, None].to(apart_Rd.dtype)
+        weighted_Kd = apart(self.shared.row_K[kept_K]) * self.weight_K[kept_K, None]
         group_K = new_M[self.shared.group_K[kept_K]]
-        coupling_Md = weighted_Kd.new_zeros(int(matters_M.sum()), apart_Rd.shape[1]).index_add(0, group_K, weighted_Kd)
-        scaled_Md = coupling_Md / self.precision_M[matters_M, None].to(coupling_Md.dtype)
-        taken_dd = coupling_Md.T @ scaled_Md
-        return taken_dd, (taken_dd @ theta_d.to(taken_dd.dtype)).double()
+        coupling_Md = weighted_Kd.new_zeros(int(matters_M.sum()), len(theta_d)).index_add(0, group_K, weighted_Kd)
+        taken_dd = coupling_Md.T @ (coupling_Md / self.precision_M[matters_M, None])
+        return taken_dd, taken_dd @ theta_d
 
 
 class ContextLevels(nn.Module):
