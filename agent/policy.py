@@ -246,16 +246,31 @@ class Policy(nn.Module):
             expert.reread()
 
     @torch.no_grad()
-    def step(self, rows: Rows, mask_TR: Tensor) -> bool:
-        """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
-        inputs = inputs_of_rows(rows)
-        context_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
-        item_RJ = self.item_side(inputs.candidates_ND)
-        reward_R, weight_R = torch.from_numpy(rows.reward_R), torch.from_numpy(rows.weight_R)
-        if rows.slot_R.any():
-            seen = self.slates.seen(rows, self.network(context_RI, item_RJ), rows.weight_R)
-            reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
-        return self.network.step(context_RI, item_RJ, reward_R, mask_TR * weight_R)
+    def steps(self, rows: Rows, mask_TR: Tensor, batch: int) -> int:
+        """Steps of the network, each on the next rows, each tower on those that its mask shows.
+
+        Args:
+            rows: of all steps, one after the other.
+            mask_TR: which tower sees which row.
+            batch: rows of a step.
+
+        Returns:
+            How many steps were clipped.
+        """
+        inputs, clipped = inputs_of_rows(rows), 0
+        sides = (
+            self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1)),
+            self.item_side(inputs.candidates_ND),
+        )
+        told = (torch.from_numpy(rows.reward_R), torch.from_numpy(rows.weight_R))
+        for start in range(0, len(rows), batch):
+            some = slice(start, start + batch)
+            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in (*sides, *told))
+            if rows.slot_R[some].any():
+                seen = self.slates.seen(rows[some], self.network(context_RI, item_RJ), rows.weight_R[some])
+                reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
+            clipped += self.network.step(context_RI, item_RJ, reward_R, mask_TR[:, some] * weight_R)
+        return clipped
 
     @torch.no_grad()
     def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:
