@@ -1,6 +1,6 @@
 """Rows as an update of an expert reads them: the sides of their features in double precision, a component a row."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -38,12 +38,8 @@ class Sums(NamedTuple):
 
     def precision_dd(self, context_width: int, item_width: int) -> Doubles:
         """The first sum, as a matrix."""
-        crossed = context_width * item_width
-        precision_dd = np.empty((len(self.eta_d), len(self.eta_d)))
-        precision_dd[:crossed, :crossed] = unfolded(self.crossed_HK, context_width, item_width)
-        precision_dd[:crossed, crossed:] = self.mixed_cS
-        precision_dd[crossed:, :crossed] = self.mixed_cS.T
-        precision_dd[crossed:, crossed:] = self.similar_SS
+        numbers = np.concatenate([each.ravel() for each in self[:3]])
+        precision_dd: Doubles = numbers.take(_places(context_width, item_width, len(self.similar_SS)))
         return precision_dd
 
 
@@ -74,35 +70,59 @@ class CrossedRows:
         """All three."""
         return self.context_IR, self.item_JR, self.similarity_SR
 
-    @cached_property
-    def crossed_cR(self) -> Doubles:
-        """A x b."""
-        crossed = len(self.context_IR) * len(self.item_JR)
-        return (self.context_IR[:, None] * self.item_JR[None]).reshape(crossed, len(self))
-
     def features_Rd(self, rows: Places) -> Doubles:
         """Phi of some rows."""
-        features_dR: Doubles = np.concatenate([self.crossed_cR[:, rows], self.similarity_SR[:, rows]])
+        context_IR, item_JR, similarity_SR = (side[:, rows] for side in self.sides)
+        features_dR: Doubles = np.concatenate([_crossed(context_IR, item_JR), similarity_SR])
         return features_dR.T
 
     def times(self, weight_d: Doubles) -> Doubles:
         """Phi . weight [R]."""
-        crossed = len(self.context_IR) * len(self.item_JR)
-        product_R: Doubles = weight_d[:crossed] @ self.crossed_cR + weight_d[crossed:] @ self.similarity_SR
+        I, J = len(self.context_IR), len(self.item_JR)  # noqa: E741 - the names of the axes
+        moved_JR = weight_d[: I * J].reshape(I, J).T @ self.context_IR
+        product_R: Doubles = np.einsum("jr,jr->r", moved_JR, self.item_JR) + weight_d[I * J :] @ self.similarity_SR
         return product_R
 
     def sums(self, weight_R: Doubles, pull_R: Doubles) -> Sums:
         """The sums over the rows, in a quarter of R d^2 operations."""
         one_HR, other_KR = self._pairs
         weighted_SR = self.similarity_SR * weight_R
-        eta_d = np.concatenate([self.crossed_cR @ pull_R, self.similarity_SR @ pull_R])
+        eta_c = ((self.context_IR * pull_R) @ self.item_JR.T).ravel()
         return Sums(
             product(one_HR * weight_R, other_KR.T),
-            product(self.crossed_cR, weighted_SR.T),
+            self._mixed(weighted_SR),
             product(self.similarity_SR, weighted_SR.T),
-            eta_d,
+            np.concatenate([eta_c, self.similarity_SR @ pull_R]),
         )
+
+    def _mixed(self, weighted_SR: Doubles) -> Doubles:
+        """Sums of (a x b) s'; the smaller of two outer products is written out."""
+        I, J, S = len(self.context_IR), len(self.item_JR), len(weighted_SR)  # noqa: E741 - the names of the axes
+        if S >= J:
+            return product(_crossed(self.context_IR, self.item_JR), weighted_SR.T)
+        mixed_ISJ = product(_crossed(self.context_IR, weighted_SR), self.item_JR.T).reshape(I, S, J)
+        return mixed_ISJ.transpose(0, 2, 1).reshape(I * J, S)
 
     @cached_property
     def _pairs(self) -> tuple[Doubles, Doubles]:
         return pairs(self.context_IR), pairs(self.item_JR)
+
+
+def _crossed(one_XR: Doubles, other_YR: Doubles) -> Doubles:
+    """All products of components of one side and components of the other, [X Y, R]."""
+    return (one_XR[:, None] * other_YR[None]).reshape(len(one_XR) * len(other_YR), one_XR.shape[1])
+
+
+@lru_cache
+def _places(context_width: int, item_width: int, similarities: int) -> Places:
+    """Where each entry of the matrix lies in the numbers of `Sums`, one part after the other."""
+    crossed = context_width * item_width
+    pairs_a, pairs_b = (width * (width + 1) // 2 for width in (context_width, item_width))
+    place_dd = np.zeros((crossed + similarities, crossed + similarities), np.int64)
+    number_HK = np.arange(pairs_a * pairs_b).reshape(pairs_a, pairs_b)
+    place_dd[:crossed, :crossed] = unfolded(number_HK, context_width, item_width)
+    mixed_cS = pairs_a * pairs_b + np.arange(crossed * similarities).reshape(crossed, similarities)
+    place_dd[:crossed, crossed:], place_dd[crossed:, :crossed] = mixed_cS, mixed_cS.T
+    similar_SS = np.arange(similarities**2).reshape(similarities, similarities)
+    place_dd[crossed:, crossed:] = pairs_a * pairs_b + crossed * similarities + similar_SS
+    return place_dd
