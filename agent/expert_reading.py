@@ -86,17 +86,19 @@ class Reading:
     def _form(self, apart: "_Apart") -> Array:
         """x' V x of each candidate."""
         crossed_KH, mixed_XY, similar_SS, few = self._arranged
-        moved_KN = product(crossed_KH, pairs(apart.context_IN))
-        form_N: Array = np.einsum("kn,kn->n", moved_KN, pairs(apart.item_JN))
+        a_IN, b_JN, s_SN = (
+            np.ascontiguousarray(side.T) for side in (apart.context_NI, apart.item_NJ, apart.similarity_NS)
+        )
+        moved_KN = product(crossed_KH, pairs(a_IN))
+        form_N: Array = np.einsum("kn,kn->n", moved_KN, pairs(b_JN))
         if not len(similar_SS):
             return form_N
-        s_SN = apart.similarity_SN
         if few:
-            mixed_JSN = product(mixed_XY, apart.context_IN).reshape(self._J, len(s_SN), -1)
-            near_SN = np.einsum("jsn,jn->sn", mixed_JSN, apart.item_JN)
+            mixed_JSN = product(mixed_XY, a_IN).reshape(self._J, len(s_SN), -1)
+            near_SN = np.einsum("jsn,jn->sn", mixed_JSN, b_JN)
             return form_N + np.einsum("sn,sn->n", near_SN + similar_SS @ s_SN, s_SN)
         mixed_IJN = product(mixed_XY, s_SN).reshape(self._I, self._J, -1)
-        form_N += np.einsum("in,in->n", np.einsum("ijn,jn->in", mixed_IJN, apart.item_JN), apart.context_IN)
+        form_N += np.einsum("in,in->n", np.einsum("ijn,jn->in", mixed_IJN, b_JN), a_IN)
         form_N += np.einsum("sn,sn->n", similar_SS @ s_SN, s_SN)
         return form_N
 
@@ -118,7 +120,7 @@ class _Arranged(NamedTuple):
 
 
 class _Apart:
-    """x of N candidates, a component a row: a - c, b and s - q.
+    """x of N candidates: a - c, b and s - q.
 
     Attributes:
         other: the places of candidates whose items were learned with other features, for which x is not so.
@@ -126,32 +128,25 @@ class _Apart:
 
     def __init__(self, read: Regressors, effect: Effect) -> None:
         self.read = read
-        self.context_IN = _less(read.context_NI.numpy(), effect.context_NI)
-        self.similarity_SN = _less(read.similarity_NS.numpy(), effect.similarity_NS)
-        b_NJ = read.item_NJ.numpy()
-        self.item_JN = np.ascontiguousarray(b_NJ.T)
-        far_NJ = np.abs(b_NJ - effect.item_NJ) > SAME
+        self.context_NI = read.context_NI.numpy() - effect.context_NI
+        self.similarity_NS = read.similarity_NS.numpy() - effect.similarity_NS
+        self.item_NJ = read.item_NJ.numpy()
+        apart_NJ = self.item_NJ - effect.item_NJ
+        far_NJ = np.abs(apart_NJ, out=apart_NJ) > SAME
         self.other = np.flatnonzero(far_NJ.any(axis=1) & (effect.context_NI[:, 0] > 0.0)) if far_NJ.any() else _NONE
 
     def times(self, weight_d: Array) -> Array:
         """x . weight [N]."""
-        I, J = len(self.context_IN), len(self.item_JN)  # noqa: E741 - the names of the axes
-        moved_JN = weight_d[: I * J].reshape(I, J).T @ self.context_IN
-        product_N: Array = np.einsum("jn,jn->n", moved_JN, self.item_JN)
-        product_N += weight_d[I * J :] @ self.similarity_SN
+        I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
+        moved_NJ = self.context_NI @ weight_d[: I * J].reshape(I, J)
+        product_N: Array = np.einsum("nj,nj->n", moved_NJ, self.item_NJ)
+        product_N += self.similarity_NS @ weight_d[I * J :]
         return product_N
 
     def written_out(self, read: Regressors, effect: Effect) -> Array:
         """x [M, d] of the candidates whose items were learned with other features."""
         of_M, slope_M = read.where(torch.from_numpy(self.other)), effect.where(self.other)
         return of_M.features().numpy() - slope_M.slope_Nd()
-
-
-def _less(one_NX: Array, other_NX: Array) -> Array:
-    """The difference, [X, N]."""
-    less_XN = np.empty(one_NX.shape[::-1], one_NX.dtype)
-    np.subtract(one_NX.T, other_NX.T, out=less_XN)
-    return less_XN
 
 
 _NONE = np.zeros(0, np.int64)

@@ -173,6 +173,8 @@ class ContextLevels(nn.Module):
 
     def mean(self, group_N: Tensor, clock: Tensor) -> Tensor:
         """The level [N] of each group; 0 where it was never learned from, or where there is none."""
+        if not len(self.table):
+            return torch.zeros(len(group_N))
         place_N = self.table.find(group_N)
         known_N = place_N >= 0
         mean_N = torch.zeros(len(place_N))
