@@ -1,4 +1,4 @@
-"""Rows as an update of an expert reads them: the sides of their features in double precision, a component a row."""
+"""Rows as an update of an expert reads them: the sides of their features, a component a row."""
 
 from functools import cached_property, lru_cache
 from typing import NamedTuple, Self
@@ -86,6 +86,7 @@ class CrossedRows:
     def sums(self, weight_R: Doubles, pull_R: Doubles) -> Sums:
         """The sums over the rows, in a quarter of R d^2 operations."""
         one_HR, other_KR = self._pairs
+        weight_R, pull_R = weight_R.astype(one_HR.dtype, copy=False), pull_R.astype(one_HR.dtype, copy=False)
         weighted_SR = self.similarity_SR * weight_R
         eta_c = ((self.context_IR * pull_R) @ self.item_JR.T).ravel()
         return Sums(
@@ -102,6 +103,11 @@ class CrossedRows:
             return product(_crossed(self.context_IR, self.item_JR), weighted_SR.T)
         mixed_ISJ = product(_crossed(self.context_IR, weighted_SR), self.item_JR.T).reshape(I, S, J)
         return mixed_ISJ.transpose(0, 2, 1).reshape(I * J, S)
+
+    @cached_property
+    def single(self) -> "CrossedRows":
+        """The same in single precision, for sums that show where to look for better ones."""
+        return CrossedRows(*(side.astype(np.float32) for side in self.sides))
 
     @cached_property
     def _pairs(self) -> tuple[Doubles, Doubles]:

@@ -28,7 +28,7 @@ from agent.row_sums import Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
 from agent.targets import Targets, linearised
 
-_LIGHT = 16.0  # rows that stand for more move far: they take more steps
+_LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
 _STEPS, _HEAVY_STEPS = 2, 5
 _FARTHEST = 1.0  # that a step moves the logits at which rows are linearised: Newton's method leaps where p is small
 
@@ -175,12 +175,15 @@ class BayesianLogistic(nn.Module):
         Args:
             read: R rows.
             targets: of the rows.
-            steps: 1 linearises the rows where the posterior stands; more do so again where that leads.
+            steps: 1 linearises the rows where the posterior stands, in single precision, which is enough for what is
+                gone at the next update and for a place to linearise at; more do so again where that leads, in the
+                end in double precision.
             shared: the levels of the rows' contexts; they take first what the rows have in common.
         """
         rows, theta_d = CrossedRows.of(read), self.mean.double().numpy()
         arrows, returned = self.items.arrows(rows, read.item_N.numpy(), theta_d, self.clock)
-        farthest = np.inf if _light(targets) else _FARTHEST
+        light = _light(targets)
+        farthest = np.inf if light else _FARTHEST
         at_d, effect_R, known_R, levels = theta_d, arrows.mean_R(theta_d), targets.offset_R.numpy(), None
         before_R = rows.times(at_d) + effect_R + known_R
         for step in range(steps):
@@ -194,10 +197,11 @@ class BayesianLogistic(nn.Module):
             logit_R = other_R if levels is None else other_R + levels.at_R.numpy()
             told = _told(logit_R, targets)
             own_R = told.pull_R - told.curvature_R * arrows.held_R(theta_d)
-            adding = self.adding if step + 1 == steps and steps > 1 else added_here
-            sums_of_rows = adding(WeightedRows(rows, told.curvature_R, own_R))
+            last = step + 1 == steps and steps > 1
+            adding, exact = self.adding if last else added_here, last or not light
+            sums_of_rows = adding(WeightedRows(rows if exact else rows.single, told.curvature_R, own_R))
             added = arrows.added(rows, told, theta_d)
-            sums = sums_of_rows().plus(returned).less(added.contribution())
+            sums = returned.plus(sums_of_rows()).less(added.contribution(exact=exact))
             found = self._found(sums, added, levels)
             if levels is not None:
                 found = found.without(levels.taken(_Apart(rows, added), torch.from_numpy(at_d)))

@@ -112,9 +112,14 @@ class Arrows:
         held_R: Doubles = np.where(self.loose_M, self._mean_M(theta_d), 0.0)[self.row_R]
         return held_R
 
-    def contribution(self) -> Sums:
-        """What marginalising the effects takes from the precision and the natural mean of theta."""
-        return self.coupling.sums(1.0 / self.precision_M, self.evidence_M / self.precision_M)
+    def contribution(self, *, exact: bool) -> Sums:
+        """What marginalising the effects takes from the precision and the natural mean of theta.
+
+        Args:
+            exact: whether in double precision.
+        """
+        coupling = self.coupling if exact else self.coupling.single
+        return coupling.sums(1.0 / self.precision_M, self.evidence_M / self.precision_M)
 
     def added(self, rows: CrossedRows, told: "Told", theta_d: Doubles) -> "Arrows":
         """The arrows with the rows' evidence, as exactly as they will be kept.
