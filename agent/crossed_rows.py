@@ -1,7 +1,7 @@
 """Rows as an update of an expert reads them: the sides of their features, a component a row."""
 
 from functools import cached_property, lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from agent.regressors import Regressors
 from agent.symmetric import pairs, product, unfolded
 
 Doubles = NDArray[np.float64]
+Sides = NDArray[Any]  # in double precision, or in single
 Places = NDArray[np.int64]
 
 
@@ -50,11 +51,12 @@ class CrossedRows:
         context_IR, item_JR, similarity_SR: a, b and s.
     """
 
-    def __init__(self, context_IR: Doubles, item_JR: Doubles, similarity_SR: Doubles) -> None:
+    def __init__(self, context_IR: Sides, item_JR: Sides, similarity_SR: Sides) -> None:
         self.context_IR, self.item_JR, self.similarity_SR = context_IR, item_JR, similarity_SR
 
     def __len__(self) -> int:
-        return self.context_IR.shape[1]
+        rows: int = self.context_IR.shape[1]
+        return rows
 
     @classmethod
     def of(cls, read: Regressors) -> Self:
@@ -66,7 +68,7 @@ class CrossedRows:
         return CrossedRows(*(np.ascontiguousarray(side[:, ends]) for side in self.sides))
 
     @property
-    def sides(self) -> tuple[Doubles, Doubles, Doubles]:
+    def sides(self) -> tuple[Sides, Sides, Sides]:
         """All three."""
         return self.context_IR, self.item_JR, self.similarity_SR
 
@@ -107,14 +109,15 @@ class CrossedRows:
     @cached_property
     def single(self) -> "CrossedRows":
         """The same in single precision, for sums that show where to look for better ones."""
-        return CrossedRows(*(side.astype(np.float32) for side in self.sides))
+        context_IR, item_JR, similarity_SR = (side.astype(np.float32) for side in self.sides)
+        return CrossedRows(context_IR, item_JR, similarity_SR)
 
     @cached_property
     def _pairs(self) -> tuple[Doubles, Doubles]:
         return pairs(self.context_IR), pairs(self.item_JR)
 
 
-def _crossed(one_XR: Doubles, other_YR: Doubles) -> Doubles:
+def _crossed(one_XR: Sides, other_YR: Sides) -> Sides:
     """All products of components of one side and components of the other, [X Y, R]."""
     return (one_XR[:, None] * other_YR[None]).reshape(len(one_XR) * len(other_YR), one_XR.shape[1])
 

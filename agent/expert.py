@@ -204,7 +204,7 @@ class BayesianLogistic(nn.Module):
             sums = returned.plus(sums_of_rows()).less(added.contribution(exact=exact))
             found = self._found(sums, added, levels)
             if levels is not None:
-                found = found.without(levels.taken(_Apart(rows, added), torch.from_numpy(at_d)))
+                found = found.without(levels.taken(_Apart(rows, added).of, torch.from_numpy(at_d)))
             if step + 1 < steps:
                 at_d = _solve(found.precision, found.eta)
                 effect_R = added.mean_R(at_d)
@@ -258,7 +258,7 @@ class _Apart(NamedTuple):
     rows: CrossedRows
     arrows: Arrows
 
-    def __call__(self, rows_K: Tensor) -> Tensor:
+    def of(self, rows_K: Tensor) -> Tensor:
         """Those of some rows, [K, d]."""
         places = rows_K.numpy()
         return torch.from_numpy(self.rows.features_Rd(places) - self.arrows.slope_Rd(places))

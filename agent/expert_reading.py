@@ -1,8 +1,8 @@
 """What deciding reads of an expert: mean and variance of each candidate's logit, at a price that decisions can pay.
 
-The logit of candidate k is x . theta + e + noise of variance 1 / D, where x = y - z: features y = [a x b, s], less z, how
-the effect of its item moves with theta; e is what that effect would be at theta = 0, and D its precision. So mean and
-variance are x . m + e and x' V x + 1 / D, m and V of theta. As z = [c x b, q] has the item's own features b, x is
+The logit of candidate k is x . theta + e + noise of variance 1 / D, where x = y - z: features y = [a x b, s], less z,
+how the effect of its item moves with theta; e is what that effect would be at theta = 0, and D its precision. So mean
+and variance are x . m + e and x' V x + 1 / D, m and V of theta. As z = [c x b, q] has the item's own features b, x is
 [(a - c) x b, s - q]: a form in crossed features, which `agent.symmetric` works out in a quarter of d^2 operations, for
 all candidates in a few products. Nothing is kept between two decisions, so an item costs the same whether it was
 met lately or never.
@@ -81,10 +81,11 @@ class Reading:
         mixed_cS, similar_SS = 2.0 * covariance_dd[:crossed, crossed:], covariance_dd[crossed:, crossed:]
         few = similar_SS.shape[0] < J
         mixed_XY = mixed_cS.reshape(I, -1).T if few else mixed_cS
-        return _Arranged(*(np.ascontiguousarray(each) for each in (crossed_HK.T, mixed_XY, similar_SS)), few)
+        crossed_KH, mixed_XY, similar_SS = (np.ascontiguousarray(each) for each in (crossed_HK.T, mixed_XY, similar_SS))
+        return _Arranged(crossed_KH, mixed_XY, similar_SS, few)
 
     def _form(self, apart: "_Apart") -> Array:
-        """x' V x of each candidate."""
+        """X' V x of each candidate."""
         crossed_KH, mixed_XY, similar_SS, few = self._arranged
         a_IN, b_JN, s_SN = (
             np.ascontiguousarray(side.T) for side in (apart.context_NI, apart.item_NJ, apart.similarity_NS)
@@ -96,7 +97,8 @@ class Reading:
         if few:
             mixed_JSN = product(mixed_XY, a_IN).reshape(self._J, len(s_SN), -1)
             near_SN = np.einsum("jsn,jn->sn", mixed_JSN, b_JN)
-            return form_N + np.einsum("sn,sn->n", near_SN + similar_SS @ s_SN, s_SN)
+            form_N += np.einsum("sn,sn->n", near_SN + similar_SS @ s_SN, s_SN)
+            return form_N
         mixed_IJN = product(mixed_XY, s_SN).reshape(self._I, self._J, -1)
         form_N += np.einsum("in,in->n", np.einsum("ijn,jn->in", mixed_IJN, b_JN), a_IN)
         form_N += np.einsum("sn,sn->n", similar_SS @ s_SN, s_SN)
@@ -136,7 +138,7 @@ class _Apart:
         self.other = np.flatnonzero(far_NJ.any(axis=1) & (effect.context_NI[:, 0] > 0.0)) if far_NJ.any() else _NONE
 
     def times(self, weight_d: Array) -> Array:
-        """x . weight [N]."""
+        """X . weight [N]."""
         I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
         moved_NJ = self.context_NI @ weight_d[: I * J].reshape(I, J)
         product_N: Array = np.einsum("nj,nj->n", moved_NJ, self.item_NJ)
@@ -144,7 +146,7 @@ class _Apart:
         return product_N
 
     def written_out(self, read: Regressors, effect: Effect) -> Array:
-        """x [M, d] of the candidates whose items were learned with other features."""
+        """X [M, d] of the candidates whose items were learned with other features."""
         of_M, slope_M = read.where(torch.from_numpy(self.other)), effect.where(self.other)
         return of_M.features().numpy() - slope_M.slope_Nd()
 

@@ -32,7 +32,7 @@ class Effect(NamedTuple):
     """The effects u of N items given theta: u ~ N(own - slope . theta, variance), slope = [c x b, q].
 
     Attributes:
-        own_N, variance_N: what the effects are where theta is 0; 0 and the prior's where an item was never learned from.
+        own_N, variance_N: the effects where theta is 0; 0 and the prior's where an item was never learned from.
         context_NI: c.
         item_NJ: b.
         similarity_NS: q.
@@ -82,7 +82,8 @@ class Arrows:
     @property
     def evidence_M(self) -> Doubles:
         """The natural mean e."""
-        return self.told_4M[0]
+        evidence_M: Doubles = self.told_4M[0]
+        return evidence_M
 
     @property
     def precision_M(self) -> Doubles:
@@ -98,7 +99,8 @@ class Arrows:
     def slope_Rd(self, rows: Places) -> Doubles:
         """How much of the effect of each of some rows moves with theta."""
         items = self.row_R[rows]
-        return self.coupling.features_Rd(items) / self.precision_M[items, None]
+        slope_Rd: Doubles = self.coupling.features_Rd(items) / self.precision_M[items, None]
+        return slope_Rd
 
     def mean_R(self, theta_d: Doubles) -> Doubles:
         """The mean effect of each row's item, given theta."""
@@ -205,7 +207,9 @@ class ItemEffects(nn.Module):
         place_N = self.table.find(item_N).numpy()
         if not len(self.table):
             blank = (np.zeros((len(place_N), width), np.float32) for width in self._widths)
-            return Effect(np.zeros(len(place_N), np.float32), np.full(len(place_N), 1.0 / self._prior, np.float32), *blank)
+            return Effect(
+                np.zeros(len(place_N), np.float32), np.full(len(place_N), 1.0 / self._prior, np.float32), *blank
+            )
         known_N = place_N >= 0
         row = self.table.rows(place_N if known_N.all() else np.maximum(place_N, 0))
         keep_N = (np.exp2((row["touched"] - float(clock)) / self._memory_rows) * known_N).astype(np.float32)

@@ -31,11 +31,14 @@ class WeightedRows(NamedTuple):
         rows = len(self.pull_R)
         count = max(min(count, rows), 1)
         cuts = [rows * share // count for share in range(count + 1)]
-        return [WeightedRows(*(column[slice(*ends)] for column in self)) for ends in pairwise(cuts)]
+        return [self._between(slice(*ends)) for ends in pairwise(cuts)]
 
     def sums(self) -> Sums:
         """Adds up what all rows add to the posterior of theta before any effect is marginalised."""
         return self.rows.sums(self.curvature_R, self.pull_R)
+
+    def _between(self, ends: slice) -> "WeightedRows":
+        return WeightedRows(self.rows[ends], self.curvature_R[ends], self.pull_R[ends])
 
 
 class Adding(Protocol):

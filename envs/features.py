@@ -21,7 +21,6 @@ from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Knew, Outcome
 from stream.settings import Section
 
-
 _FEATURES, _ITEM = attrgetter("features"), attrgetter("item_id")
 
 

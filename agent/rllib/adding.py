@@ -39,8 +39,8 @@ class Share(NamedTuple):
     @classmethod
     def of(cls, rows: WeightedRows) -> Self:
         """The share as arrays."""
-        sides = (side.astype(np.float32) for side in rows.rows.sides)
-        return cls(*sides, rows.curvature_R, rows.pull_R)
+        context_IR, item_JR, similarity_SR = (side.astype(np.float32) for side in rows.rows.sides)
+        return cls(context_IR, item_JR, similarity_SR, rows.curvature_R, rows.pull_R)
 
 
 class SummingWorker:
