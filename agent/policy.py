@@ -247,25 +247,20 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def steps(self, rows: Rows, mask_TR: Tensor, batch: int) -> int:
-        """Steps of the network, each on the next rows, each tower on those that its mask shows.
-
-        Args:
-            rows: of all steps, one after the other.
-            mask_TR: which tower sees which row.
-            batch: rows of a step.
+        """Steps of the network, each on the next `batch` rows, each tower on those that its mask shows.
 
         Returns:
             How many steps were clipped.
         """
         inputs, clipped = inputs_of_rows(rows), 0
-        sides = (
-            self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1)),
+        side_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
+        columns = (
+            side_RI,
             self.item_side(inputs.candidates_ND),
+            *map(torch.from_numpy, (rows.reward_R, rows.weight_R)),
         )
-        told = (torch.from_numpy(rows.reward_R), torch.from_numpy(rows.weight_R))
-        for start in range(0, len(rows), batch):
-            some = slice(start, start + batch)
-            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in (*sides, *told))
+        for some in (slice(start, start + batch) for start in range(0, len(rows), batch)):
+            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in columns)
             if rows.slot_R[some].any():
                 seen = self.slates.seen(rows[some], self.network(context_RI, item_RJ), rows.weight_R[some])
                 reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()

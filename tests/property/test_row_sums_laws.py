@@ -38,6 +38,10 @@ def read_of(random, rows, items=5):
     return Regressors(context_RI, side_IJ[item_R], torch.randn(rows, S, generator=random), item_R)
 
 
+def doubled(read):
+    return Regressors(*(side.double() for side in read[:3]), read.item_N)
+
+
 def apart(found, expected):
     """The largest difference, as a share of the largest value."""
     return float((found - expected).abs().max() / expected.abs().max())
@@ -68,7 +72,7 @@ def test_sums_are_those_over_features_written_out(rows, seed):
     random = torch.Generator().manual_seed(seed)
     read = read_of(random, rows)
     weight_R, pull_R = torch.rand(2, rows, generator=random, dtype=torch.float64).numpy()
-    sums, phi_Rd = CrossedRows.of(read).sums(weight_R, pull_R), read.double().features().numpy()
+    sums, phi_Rd = CrossedRows.of(read).sums(weight_R, pull_R), doubled(read).features().numpy()
     np.testing.assert_allclose(sums.precision_dd(I, J), (phi_Rd.T * weight_R) @ phi_Rd, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(sums.eta_d, phi_Rd.T @ pull_R, rtol=1e-12, atol=1e-12)
 
