@@ -14,13 +14,14 @@ What is settled moves in `learn` alone. `provide` adds provisional evidence to w
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agent.by_decision import ByDecision
+from agent.crossed_rows import CrossedRows, Doubles, Sums
 from agent.expert_prior import Sides, prior_precision
 from agent.expert_reading import Reading
-from agent.item_effects import Arrows, Effect, ItemEffects
+from agent.item_effects import Arrows, Effect, ItemEffects, Told
 from agent.levels import At, Levels, SharedLevels
 from agent.regressors import Regressors
 from agent.row_sums import Adding, WeightedRows, added_here
@@ -68,8 +69,6 @@ class BayesianLogistic(nn.Module):
         self._settings = settings
         self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
-        self._moves = 0
-        self._read_at = (0, 0)
         self.adding: Adding = added_here
         self.deviates = True
         self.width = d = context_width * item_width + similarities
@@ -79,7 +78,7 @@ class BayesianLogistic(nn.Module):
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("covariance", torch.zeros(d, d))
         self.register_buffer("clock", torch.zeros((), dtype=torch.float64))
-        self._as_it_stands = Reading(self.mean, self.covariance, context_width, item_width)
+        self._reading = Reading(self.mean, self.covariance, context_width, item_width)
         self.items = ItemEffects(settings, context_width, item_width, similarities)
         self.restart(Sides(torch.ones(context_width), torch.ones(item_width)), base_rate=0.05)
 
@@ -102,20 +101,14 @@ class BayesianLogistic(nn.Module):
         self.items.clear()
         self._settle()
 
-    def score(self, read: Regressors, by_decision: ByDecision | None = None) -> tuple[Tensor, Tensor]:
-        """Posterior mean and standard deviation of the logit of each candidate, [N] each.
-
-        Args:
-            read: of the candidates.
-            by_decision: which of them share a context; each has its own where not given.
-        """
-        by_decision = by_decision or ByDecision.one_each(len(read.item_N))
-        mean_N, variance_N = self._reading().score(read, by_decision, self._effect)
-        return mean_N, variance_N.sqrt()
+    def score(self, read: Regressors) -> tuple[Tensor, Tensor]:
+        """Posterior mean and standard deviation of the logit of each candidate, [N] each."""
+        mean_N, variance_N = self._reading.score(read, self._effect(read.item_N))
+        return torch.from_numpy(mean_N), torch.from_numpy(np.sqrt(variance_N, out=variance_N))
 
     def logit(self, read: Regressors) -> Tensor:
         """Posterior mean of the logit of each candidate, [N], without its deviation."""
-        return read.times(self.mean).add_(self._reading().effects(read.item_N, self._effect))
+        return torch.from_numpy(self._reading.logit(read, self._effect(read.item_N)))
 
     def sample(self, read: Regressors, count: int, seed: int) -> Tensor:
         """Joint draws [M, N] of the candidates' logits from the posterior.
@@ -126,13 +119,13 @@ class BayesianLogistic(nn.Module):
             seed: of the draws; the same seed and posterior give the same.
         """
         random = torch.Generator().manual_seed(seed)
-        features_Nd = read.features()
         effect = self._effect(read.item_N)
+        apart_Nd = read.features() - torch.from_numpy(effect.slope_Nd())
         factor_dd = torch.linalg.cholesky(self.covariance.double()).float()
         shared_Md = torch.randn(count, self.width, generator=random) @ factor_dd.T
-        own_MN = torch.randn(count, len(features_Nd), generator=random) * effect.variance_N.sqrt()
-        logit_N = features_Nd @ self.mean + effect.mean_N
-        drawn_MN: Tensor = logit_N + shared_Md @ (features_Nd - effect.slope_Nd()).T + own_MN
+        own_MN = torch.randn(count, len(apart_Nd), generator=random) * torch.from_numpy(effect.variance_N).sqrt()
+        logit_N = apart_Nd @ self.mean + torch.from_numpy(effect.own_N)
+        drawn_MN: Tensor = logit_N + shared_Md @ apart_Nd.T + own_MN
         return drawn_MN
 
     def learn(self, read: Regressors, targets: Targets, shared: SharedLevels | None = None) -> Levels | None:
@@ -187,48 +180,49 @@ class BayesianLogistic(nn.Module):
                 end in double precision.
             shared: the levels of the rows' contexts; they take first what the rows have in common.
         """
-        wide, theta_d = read.double(), self.mean.double()
-        features_Rd, adding = (read if _light(targets) else wide).features(), added_here
-        arrows, returned_dd, returned_d = self.items.arrows(wide, theta_d, self.clock)
-        precision, eta = self.precision + returned_dd, self.eta + returned_d
-        farthest = torch.inf if _light(targets) else _FARTHEST
-        at_d, effect_R, known_R, levels = theta_d, arrows.mean_M(theta_d)[arrows.row_R], targets.offset_R, None
-        before_R = _times(features_Rd, at_d) + effect_R + known_R
+        rows, theta_d = CrossedRows.of(read), self.mean.double().numpy()
+        arrows, returned = self.items.arrows(rows, read.item_N.numpy(), theta_d, self.clock)
+        light = _light(targets)
+        farthest = np.inf if light else _FARTHEST
+        at_d, effect_R, known_R, levels = theta_d, arrows.mean_R(theta_d), targets.offset_R.numpy(), None
+        before_R = rows.times(at_d) + effect_R + known_R
         for step in range(steps):
-            if step + 1 == steps and steps > 1:
-                features_Rd, adding = wide.features(), self.adding
-            there_R = _times(features_Rd, at_d) + effect_R + known_R
-            other_R = before_R = there_R.clamp(before_R - farthest, before_R + farthest)
+            there_R = rows.times(at_d) + effect_R + known_R
+            other_R = before_R = np.clip(there_R, before_R - farthest, before_R + farthest)
             if shared is not None:
-                gained_R = effect_R - arrows.mean_M(at_d)[arrows.row_R]
-                at = At(other_R, other_R - there_R, gained_R)
+                gained_R = effect_R - arrows.mean_R(at_d)
+                at = At(*map(torch.from_numpy, (other_R, other_R - there_R, gained_R)))
                 levels = shared.found(at, targets.reward_R, targets.weight_R, arrows.of_rows())
-                targets = targets._replace(offset_R=known_R + levels.mean_R)
-            logit_R = other_R if levels is None else other_R + levels.at_R
-            curvature_R, pull_R = linearised(logit_R, targets)
-            own_R = pull_R - curvature_R * arrows.held_R(theta_d)
-            sums_of_rows = adding(WeightedRows(read, features_Rd, curvature_R, own_R))
-            added = arrows.added(wide, curvature_R, pull_R, targets.reward_R, theta_d)
-            taken_dd, taken_d = added.contribution(features_Rd.dtype)
-            sums = sums_of_rows()
-            found = _Evidence(precision + sums.precision - taken_dd, eta + sums.eta - taken_d, added, levels)
+                targets = targets._replace(offset_R=torch.from_numpy(known_R) + levels.mean_R)
+            logit_R = other_R if levels is None else other_R + levels.at_R.numpy()
+            told = _told(logit_R, targets)
+            own_R = told.pull_R - told.curvature_R * arrows.held_R(theta_d)
+            last = step + 1 == steps and steps > 1
+            adding, exact = self.adding if last else added_here, last or not light
+            sums_of_rows = adding(WeightedRows(rows if exact else rows.single, told.curvature_R, own_R))
+            added = arrows.added(rows, told, theta_d)
+            sums = returned.plus(sums_of_rows()).less(added.contribution(exact=exact))
+            found = self._found(sums, added, levels)
             if levels is not None:
-                apart_Rd = features_Rd - added.slope_Md().to(features_Rd.dtype)[added.row_R]
-                found = found.without(levels.taken(apart_Rd, at_d))
+                found = found.without(levels.taken(_Apart(rows, added).of, torch.from_numpy(at_d)))
             if step + 1 < steps:
                 at_d = _solve(found.precision, found.eta)
-                effect_R = added.mean_M(at_d)[added.row_R]
-        return self._with_loose(found, arrows, wide, targets) if arrows.loose_M.any() else found
+                effect_R = added.mean_R(at_d)
+        return self._with_loose(found, arrows, rows, targets) if arrows.loose_M.any() else found
 
-    def _with_loose(self, found: "_Evidence", arrows: Arrows, read: Regressors, targets: Targets) -> "_Evidence":
+    def _found(self, sums: Sums, arrows: Arrows, levels: Levels | None) -> "_Evidence":
+        """What is held with sums over rows and items added."""
+        precision = torch.from_numpy(sums.precision_dd(self._I, self._J)).add_(self.precision)
+        return _Evidence(precision, torch.from_numpy(sums.eta_d) + self.eta, arrows, levels)
+
+    def _with_loose(self, found: "_Evidence", arrows: Arrows, rows: CrossedRows, targets: Targets) -> "_Evidence":
         """The effects that were held while theta was learned take in what theta leaves unexplained."""
         theta_d = _solve(found.precision, found.eta)
-        logit_R = read.features() @ theta_d + arrows.mean_M(theta_d)[arrows.row_R] + targets.offset_R
-        curvature_R, pull_R = linearised(logit_R, targets)
-        after = arrows.added(read, curvature_R, pull_R, targets.reward_R, theta_d)
-        evidence_M = torch.where(arrows.loose_M, after.evidence_M, found.arrows.evidence_M)
-        weight_M = torch.where(arrows.loose_M, after.weight_M, found.arrows.weight_M)
-        return found._replace(arrows=replace(found.arrows, evidence_M=evidence_M, weight_M=weight_M))
+        logit_R = rows.times(theta_d) + arrows.mean_R(theta_d) + targets.offset_R.numpy()
+        after = arrows.added(rows, _told(logit_R, targets), theta_d)
+        told_4M = found.arrows.told_4M.copy()
+        told_4M[:2] = np.where(arrows.loose_M, after.told_4M[:2], told_4M[:2])
+        return found._replace(arrows=replace(found.arrows, told_4M=told_4M))
 
     def reread(self) -> None:
         """Lets `score` read what `forget` left."""
@@ -236,17 +230,10 @@ class BayesianLogistic(nn.Module):
 
     def moved(self) -> None:
         """Says that weights came from elsewhere: what was worked out from those before is of no use."""
-        self._moves += 1
-
-    def _reading(self) -> Reading:
-        at = (self._moves, self.items.table.revision)
-        if self._read_at != at:
-            self._as_it_stands.clear()
-            self._read_at = at
-        return self._as_it_stands
+        self._reading.moved()
 
     def _effect(self, item_N: Tensor) -> Effect:
-        return self.items.effect(item_N, self.mean, self.clock)
+        return self.items.effect(item_N, self.clock)
 
     def _settle(self) -> None:
         self._read(self.precision, self.eta)
@@ -263,6 +250,18 @@ class BayesianLogistic(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
         super()._load_from_state_dict(*args, **kwargs)
         self.moved()
+
+
+class _Apart(NamedTuple):
+    """Features of rows, less what marginalising the items took of them."""
+
+    rows: CrossedRows
+    arrows: Arrows
+
+    def of(self, rows_K: Tensor) -> Tensor:
+        """Those of some rows, [K, d]."""
+        places = rows_K.numpy()
+        return torch.from_numpy(self.rows.features_Rd(places) - self.arrows.slope_Rd(places))
 
 
 class _Evidence(NamedTuple):
@@ -282,11 +281,11 @@ def _light(targets: Targets) -> bool:
     return bool((targets.weight_R <= _LIGHT).all())
 
 
-def _times(matrix: Tensor, vector: Tensor) -> Tensor:
-    """The product in the precision of the matrix, as double."""
-    product: Tensor = (matrix @ vector.to(matrix.dtype)).double()
-    return product
+def _told(logit_R: Doubles, targets: Targets) -> Told:
+    curvature_R, pull_R = linearised(torch.from_numpy(logit_R), targets)
+    return Told(curvature_R.numpy(), pull_R.numpy(), targets.reward_R.numpy())
 
 
-def _solve(precision: Tensor, eta: Tensor) -> Tensor:
-    return torch.cholesky_solve(eta[:, None], torch.linalg.cholesky(precision))[:, 0]
+def _solve(precision: Tensor, eta: Tensor) -> Doubles:
+    solved_d: Doubles = torch.cholesky_solve(eta[:, None], torch.linalg.cholesky(precision))[:, 0].numpy()
+    return solved_d

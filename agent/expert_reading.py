@@ -1,36 +1,32 @@
 """What deciding reads of an expert: mean and variance of each candidate's logit, at a price that decisions can pay.
 
-The variance of candidate k is y' V y - 2 y' V z + z' V z + 1 / D: features y = [a x b, s], V the covariance of theta,
-z how the effect of its item moves with theta, 1 / D what is left of that effect. Written out for each candidate that
-takes d^2 operations. But the candidates of a decision share the context side a, so a a' V is worked out once a
-decision, as much work as two candidates were; and V z and z' V z belong to the item and stay the same until the expert
-learns, so they are worked out once and kept. What is left for a candidate is some 2 d operations; one whose item has
-not been met since the expert learned takes d^2 more, as each did when written out.
+The logit of candidate k is x . theta + e + noise of variance 1 / D, where x = y - z: features y = [a x b, s], less z,
+how the effect of its item moves with theta; e is what that effect would be at theta = 0, and D its precision. So mean
+and variance are x . m + e and x' V x + 1 / D, m and V of theta. As z = [c x b, q] has the item's own features b, x is
+[(a - c) x b, s - q]: a form in crossed features, which `agent.symmetric` works out in a quarter of d^2 operations, for
+all candidates in a few products. Nothing is kept between two decisions, so an item costs the same whether it was
+met lately or never.
+
+Where an item comes with other features than it was learned with, x is written out, for d^2 operations.
 """
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agent.by_decision import Alike, ByDecision
-from agent.item_effects import Effect
+from agent.item_effects import SAME, Effect
 from agent.regressors import Regressors
-from agent.remembered import Remembered
-
-_MOST_ITEMS = 16_384  # of some d numbers each
-_CANCELLED = 1e-3  # of y' V y: a variance below that has lost digits in the differences
+from agent.symmetric import folded, pairs, product
 
 Array = NDArray[Any]
-EffectOf = Callable[[Tensor], Effect]
 
 
 class Reading:
-    """The expert as it stands, arranged for candidates that share contexts.
+    """The expert as it stands.
 
     Args:
         mean_d: of theta.
@@ -42,84 +38,117 @@ class Reading:
     def __init__(self, mean_d: Tensor, covariance_dd: Tensor, context_width: int, item_width: int) -> None:
         self._mean_d, self._covariance_dd = mean_d, covariance_dd
         self._I, self._J = context_width, item_width
-        self._means = Remembered(width=1)
-        self._items = Remembered(3 + len(mean_d), _MOST_ITEMS)
 
-    def clear(self) -> None:
-        """Says that the expert moved: nothing that was worked out before is of use."""
-        self._means.clear()
-        self._items.clear()
+    def moved(self) -> None:
+        """Says that the expert moved."""
         self.__dict__.pop("_arranged", None)
 
-    def score(self, read: Regressors, by_decision: ByDecision, effect_of: EffectOf) -> tuple[Tensor, Tensor]:
+    def logit(self, read: Regressors, effect: Effect) -> Array:
+        """Posterior mean [N] of the logit of each candidate.
+
+        Args:
+            read: of the candidates.
+            effect: of their items.
+        """
+        return self._logit(_Apart(read, effect), effect)
+
+    def score(self, read: Regressors, effect: Effect) -> tuple[Array, Array]:
         """Posterior mean and variance of the logit of each candidate, [N] each.
 
         Args:
             read: of the candidates.
-            by_decision: which of them share a context.
-            effect_of: gives the effects of items by their keys, as the expert stands.
+            effect: of their items.
         """
-        item_NX = self._items.rows(read.item_N, lambda key_M: self._row_of(effect_of(key_M)))
-        whole_N, shared_N = np.empty((2, len(item_NX)), np.float32)
-        for some in by_decision:
-            whole_N[some.of_N], shared_N[some.of_N] = self._forms(read, item_NX, some)
-        variance_N = whole_N - 2.0 * shared_N + item_NX[:, 2]
-        lost_N = variance_N < _CANCELLED * whole_N
-        if lost_N.any():
-            lost = read.where(torch.from_numpy(lost_N))
-            variance_N[lost_N] = self._written_out(lost, effect_of(lost.item_N))
-        variance_N = np.maximum(variance_N, 0.0) + item_NX[:, 1]
-        return read.times(self._mean_d).add_(torch.from_numpy(item_NX[:, 0])), torch.from_numpy(variance_N)
+        apart = _Apart(read, effect)
+        form_N = self._form(apart)
+        if len(apart.other):
+            x_Md = apart.written_out(read, effect)
+            form_N[apart.other] = np.einsum("md,md->m", x_Md @ self._covariance_dd.numpy(), x_Md)
+        return self._logit(apart, effect), np.maximum(form_N, 0.0, out=form_N) + effect.variance_N
 
-    def effects(self, item_N: Tensor, effect_of: EffectOf) -> Tensor:
-        """The mean effect [N] of each item."""
-        return torch.from_numpy(self._means.rows(item_N, lambda key_M: effect_of(key_M).mean_N.numpy()[:, None])[:, 0])
+    def _logit(self, apart: "_Apart", effect: Effect) -> Array:
+        logit_N: Array = apart.times(self._mean_d.numpy()) + effect.own_N
+        if len(apart.other):
+            x_Md = apart.written_out(apart.read, effect)
+            logit_N[apart.other] = x_Md @ self._mean_d.numpy() + effect.own_N[apart.other]
+        return logit_N
 
     @cached_property
-    def _arranged(self) -> tuple[Tensor, Tensor, Array]:
-        """V of crossed features [I I', J J'], between them and similarities [I, J S], and of similarities [S, S]."""
+    def _arranged(self) -> "_Arranged":
         I, J, crossed = self._I, self._J, self._I * self._J  # noqa: E741 - the names of the axes
-        crossed_IJIJ = self._covariance_dd[:crossed, :crossed].view(I, J, I, J)
-        mixed_IJS = self._covariance_dd[:crossed, crossed:]
-        similar_SS = self._covariance_dd[crossed:, crossed:].numpy()
-        return crossed_IJIJ.permute(0, 2, 1, 3).reshape(I * I, J * J), mixed_IJS.reshape(I, -1), similar_SS
+        covariance_dd = self._covariance_dd.numpy()
+        crossed_HK = folded(covariance_dd[:crossed, :crossed], I, J)
+        mixed_cS, similar_SS = 2.0 * covariance_dd[:crossed, crossed:], covariance_dd[crossed:, crossed:]
+        few = similar_SS.shape[0] < J
+        mixed_XY = mixed_cS.reshape(I, -1).T if few else mixed_cS
+        crossed_KH, mixed_XY, similar_SS = (np.ascontiguousarray(each) for each in (crossed_HK.T, mixed_XY, similar_SS))
+        return _Arranged(crossed_KH, mixed_XY, similar_SS, few)
 
-    def _forms(self, read: Regressors, item_NX: Array, some: Alike) -> tuple[Array, Array]:
-        """Forms y' V y and y' V z of the candidates of A decisions that have K candidates each, [A K] each."""
-        by_context, by_similarity, similar_SS = self._arranged
-        context_AI = read.context_NI[some.first_N]
-        A, K, I, J = len(context_AI), some.candidates, self._I, self._J  # noqa: E741 - the names of the axes
-        b_MJ, s_MS = read.item_NJ.numpy()[some.of_N], read.similarity_NS.numpy()[some.of_N]
-        b_AKJ = torch.from_numpy(b_MJ.reshape(A, K, J))
-        squared_AII = context_AI[:, :, None] * context_AI[:, None, :]
-        own_AJJ = (squared_AII.view(A, I * I) @ by_context).view(A, J, J)
-        own_MJ = (b_AKJ @ own_AJJ).numpy().reshape(A * K, J)
-        near_MS = (b_AKJ @ (context_AI @ by_similarity).view(A, J, -1)).numpy().reshape(A * K, -1)
-        whole_M = _dots(own_MJ, b_MJ) + _dots(2.0 * near_MS + s_MS @ similar_SS, s_MS)
-        moved_AXI = item_NX[some.of_N, 3 : 3 + I * J].reshape(A, K * J, I)
-        moved_MJ = np.matmul(moved_AXI, context_AI.numpy()[:, :, None]).reshape(A * K, J)
-        return whole_M, _dots(moved_MJ, b_MJ) + _dots(item_NX[some.of_N, 3 + I * J :], s_MS)
-
-    def _written_out(self, read: Regressors, effect: Effect) -> Array:
-        """(y - z)' V (y - z) by candidate."""
-        apart_Nd = read.features() - effect.slope_Nd()
-        return ((apart_Nd @ self._covariance_dd) * apart_Nd).sum(-1).numpy()
-
-    def _row_of(self, effect: Effect) -> Array:
-        """What is kept of M items: mean and variance of the effect, z' V z, then V z as [J, I], its last part [S]."""
-        crossed, items = self._I * self._J, len(effect.mean_N)
-        row_MX = np.empty((items, 3 + len(self._mean_d)), np.float32)
-        row_MX[:, 0], row_MX[:, 1] = effect.mean_N, effect.variance_N
-        slope_Md = effect.slope_Nd()
-        moved_Md = (slope_Md @ self._covariance_dd).numpy()
-        row_MX[:, 2] = _dots(moved_Md, slope_Md.numpy())
-        by_item_MJI = moved_Md[:, :crossed].reshape(items, self._I, self._J).transpose(0, 2, 1)
-        row_MX[:, 3 : 3 + crossed] = by_item_MJI.reshape(items, crossed)
-        row_MX[:, 3 + crossed :] = moved_Md[:, crossed:]
-        return row_MX
+    def _form(self, apart: "_Apart") -> Array:
+        """X' V x of each candidate."""
+        crossed_KH, mixed_XY, similar_SS, few = self._arranged
+        a_IN, b_JN, s_SN = (
+            np.ascontiguousarray(side.T) for side in (apart.context_NI, apart.item_NJ, apart.similarity_NS)
+        )
+        moved_KN = product(crossed_KH, pairs(a_IN))
+        form_N: Array = np.einsum("kn,kn->n", moved_KN, pairs(b_JN))
+        if not len(similar_SS):
+            return form_N
+        if few:
+            mixed_JSN = product(mixed_XY, a_IN).reshape(self._J, len(s_SN), -1)
+            near_SN = np.einsum("jsn,jn->sn", mixed_JSN, b_JN)
+            form_N += np.einsum("sn,sn->n", near_SN + similar_SS @ s_SN, s_SN)
+            return form_N
+        mixed_IJN = product(mixed_XY, s_SN).reshape(self._I, self._J, -1)
+        form_N += np.einsum("in,in->n", np.einsum("ijn,jn->in", mixed_IJN, b_JN), a_IN)
+        form_N += np.einsum("sn,sn->n", similar_SS @ s_SN, s_SN)
+        return form_N
 
 
-def _dots(one_NX: Array, other_NX: Array) -> Array:
-    """The product [N] of each two rows."""
-    dot_N: Array = np.einsum("nx,nx->n", one_NX, other_NX)
-    return dot_N
+class _Arranged(NamedTuple):
+    """V in the order in which candidates are multiplied with it.
+
+    Attributes:
+        crossed_KH: of crossed features, pairs by pairs.
+        mixed_XY: twice what is between them and similarities: [J S, I] where these are few, else [I J, S].
+        similar_SS: of similarities.
+        few: whether these are.
+    """
+
+    crossed_KH: Array
+    mixed_XY: Array
+    similar_SS: Array
+    few: bool
+
+
+class _Apart:
+    """x of N candidates: a - c, b and s - q.
+
+    Attributes:
+        other: the places of candidates whose items were learned with other features, for which x is not so.
+    """
+
+    def __init__(self, read: Regressors, effect: Effect) -> None:
+        self.read = read
+        self.context_NI = read.context_NI.numpy() - effect.context_NI
+        self.similarity_NS = read.similarity_NS.numpy() - effect.similarity_NS
+        self.item_NJ = read.item_NJ.numpy()
+        apart_NJ = self.item_NJ - effect.item_NJ
+        far_NJ = np.abs(apart_NJ, out=apart_NJ) > SAME
+        self.other = np.flatnonzero(far_NJ.any(axis=1) & (effect.context_NI[:, 0] > 0.0)) if far_NJ.any() else _NONE
+
+    def times(self, weight_d: Array) -> Array:
+        """X . weight [N]."""
+        I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
+        moved_NJ = self.context_NI @ weight_d[: I * J].reshape(I, J)
+        product_N: Array = np.einsum("nj,nj->n", moved_NJ, self.item_NJ)
+        product_N += self.similarity_NS @ weight_d[I * J :]
+        return product_N
+
+    def written_out(self, read: Regressors, effect: Effect) -> Array:
+        """X [M, d] of the candidates whose items were learned with other features."""
+        of_M, slope_M = read.where(torch.from_numpy(self.other)), effect.where(self.other)
+        return of_M.features().numpy() - slope_M.slope_Nd()
+
+
+_NONE = np.zeros(0, np.int64)

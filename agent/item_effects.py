@@ -10,39 +10,53 @@ Forgetting is lazy: all of it halves with every `memory_rows` of the clock, seen
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agent.crossed_rows import CrossedRows, Doubles, Places, Sums
 from agent.levels import ItemsOfRows
-from agent.regressors import Regressors
 from agent.settings import ExpertSettings
 from agent.table import Table
+from envs.protocols import Floats
 
-_SAME = 1e-4  # features of one item that differ by less are the same
+_COLUMNS = ("context", "item", "similarity", "scalars")
+SAME = 1e-4  # features of one item that differ by less are the same
 
 
 class Effect(NamedTuple):
-    """The effects u of N items given theta: u ~ N(mean - slope . (theta - its mean), variance), slope = [c x b, q].
+    """The effects u of N items given theta: u ~ N(own - slope . theta, variance), slope = [c x b, q].
 
     Attributes:
-        mean_N, variance_N: of the effects; 0 and that of the prior where an item was never learned from.
+        own_N, variance_N: the effects where theta is 0; 0 and the prior's where an item was never learned from.
         context_NI: c.
         item_NJ: b.
         similarity_NS: q.
     """
 
-    mean_N: Tensor
-    variance_N: Tensor
-    context_NI: Tensor
-    item_NJ: Tensor
-    similarity_NS: Tensor
+    own_N: Floats
+    variance_N: Floats
+    context_NI: Floats
+    item_NJ: Floats
+    similarity_NS: Floats
 
-    def slope_Nd(self) -> Tensor:
+    def slope_Nd(self) -> Floats:
         """How each effect moves with theta."""
-        return coupling(self.context_NI, self.item_NJ, self.similarity_NS)
+        crossed_NIJ = self.context_NI[:, :, None] * self.item_NJ[:, None, :]
+        return np.concatenate([crossed_NIJ.reshape(len(crossed_NIJ), -1), self.similarity_NS], axis=1)
+
+    def mean_N(self, mean_d: Floats) -> Floats:
+        """The mean effects for a mean of theta."""
+        mean_N: Floats = self.own_N - self.slope_Nd() @ mean_d
+        return mean_N
+
+    def where(self, places: NDArray[np.int64]) -> "Effect":
+        """The effects of some of the items."""
+        return Effect(*(column[places] for column in self))
 
 
 @dataclass(frozen=True)
@@ -52,100 +66,115 @@ class Arrows:
     Attributes:
         key_M: their keys.
         row_R: which of them each row is of.
-        context_MI, item_MJ, similarity_MS: c, b and q of the coupling.
-        evidence_M: e.
-        weight_M: w, the precision beyond the prior's.
-        rows_M, reward_M: rows seen and the sum of their rewards.
+        coupling: c, b and q of the coupling C = [c x b, q].
+        told_4M: e, w (the precision beyond the prior's), rows seen, and the sum of their rewards.
         loose_M: whether the features changed, so that the effect is learned beside theta and not together with it.
         prior: 1 / sd^2.
     """
 
-    key_M: Tensor
-    row_R: Tensor
-    context_MI: Tensor
-    item_MJ: Tensor
-    similarity_MS: Tensor
-    evidence_M: Tensor
-    weight_M: Tensor
-    rows_M: Tensor
-    reward_M: Tensor
-    loose_M: Tensor
+    key_M: Places
+    row_R: Places
+    coupling: CrossedRows
+    told_4M: Doubles
+    loose_M: NDArray[np.bool_]
     prior: float
 
-    def coupling_Md(self) -> Tensor:
-        """C."""
-        return coupling(self.context_MI, self.item_MJ, self.similarity_MS)
+    @property
+    def evidence_M(self) -> Doubles:
+        """The natural mean e."""
+        evidence_M: Doubles = self.told_4M[0]
+        return evidence_M
 
-    def coupled_M(self, theta_d: Tensor) -> Tensor:
-        """C . theta."""
-        return Regressors(self.context_MI, self.item_MJ, self.similarity_MS, self.key_M).times(theta_d)
+    @property
+    def precision_M(self) -> Doubles:
+        """The precision D."""
+        precision_M: Doubles = self.prior + self.told_4M[1]
+        return precision_M
 
     def of_rows(self) -> ItemsOfRows:
         """Which item each row is of, and the precision of the effects."""
-        return ItemsOfRows(self.row_R, torch.where(self.loose_M, torch.inf, self.prior + self.weight_M))
+        free_M = np.where(self.loose_M, np.inf, self.precision_M)
+        return ItemsOfRows(torch.from_numpy(self.row_R), torch.from_numpy(free_M))
 
-    def slope_Md(self) -> Tensor:
-        """How much of each effect moves with theta."""
-        return self.coupling_Md() / (self.prior + self.weight_M)[:, None]
+    def slope_Rd(self, rows: Places) -> Doubles:
+        """How much of the effect of each of some rows moves with theta."""
+        items = self.row_R[rows]
+        slope_Rd: Doubles = self.coupling.features_Rd(items) / self.precision_M[items, None]
+        return slope_Rd
 
-    def mean_M(self, theta_d: Tensor) -> Tensor:
-        """The mean effect of each item, given theta."""
-        return (self.evidence_M - self.coupled_M(theta_d)) / (self.prior + self.weight_M)
+    def mean_R(self, theta_d: Doubles) -> Doubles:
+        """The mean effect of each row's item, given theta."""
+        mean_R: Doubles = self._mean_M(theta_d)[self.row_R]
+        return mean_R
 
-    def held_R(self, theta_d: Tensor) -> Tensor:
+    def held_R(self, theta_d: Doubles) -> Doubles | float:
         """The effects that stay as they are while theta is learned; 0 where both are learned together."""
         if not self.loose_M.any():
-            return torch.zeros_like(theta_d[:1]).expand(len(self.row_R))
-        return torch.where(self.loose_M, self.mean_M(theta_d), 0.0)[self.row_R]
+            return 0.0
+        held_R: Doubles = np.where(self.loose_M, self._mean_M(theta_d), 0.0)[self.row_R]
+        return held_R
 
-    def contribution(self, precision: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What marginalising the effects takes from the precision [d, d] and the natural mean [d] of theta.
+    def contribution(self, *, exact: bool) -> Sums:
+        """What marginalising the effects takes from the precision and the natural mean of theta.
 
         Args:
-            precision: of the sums over items.
+            exact: whether in double precision.
         """
-        coupling_Md = self.coupling_Md().to(precision)
-        scaled_Md = coupling_Md / (self.prior + self.weight_M).to(precision)[:, None]
-        return coupling_Md.T @ scaled_Md, scaled_Md.T @ self.evidence_M.to(precision)
+        coupling = self.coupling if exact else self.coupling.single
+        return coupling.sums(1.0 / self.precision_M, self.evidence_M / self.precision_M)
 
-    def added(
-        self, read: Regressors, curvature_R: Tensor, pull_R: Tensor, reward_R: Tensor, theta_d: Tensor
-    ) -> "Arrows":
+    def added(self, rows: CrossedRows, told: "Told", theta_d: Doubles) -> "Arrows":
         """The arrows with the rows' evidence, as exactly as they will be kept.
 
         Args:
-            read: the rows.
-            curvature_R: what each adds to the precision.
-            pull_R: what each adds to the natural mean.
-            reward_R: their rewards.
+            rows: the rows.
+            told: what came of them.
             theta_d: where loose effects stand.
         """
-        loose_R = self.loose_M[self.row_R]
-        coupled_R = torch.where(loose_R, 0.0, curvature_R)
-        shared_R = torch.zeros_like(curvature_R)
-        if loose_R.any():
-            shared_R[loose_R] = read.where(loose_R).features() @ theta_d
-        return replace(
-            self,
-            context_MI=_rounded(self._summed(self.context_MI, coupled_R[:, None] * read.context_NI)),
-            similarity_MS=_rounded(self._summed(self.similarity_MS, coupled_R[:, None] * read.similarity_NS)),
-            evidence_M=_rounded(self._summed(self.evidence_M, pull_R - curvature_R * shared_R)),
-            weight_M=_rounded(self._summed(self.weight_M, curvature_R)),
-            rows_M=self._summed(self.rows_M, torch.ones_like(curvature_R)),
-            reward_M=self._summed(self.reward_M, reward_R),
+        curvature_R, pull_R, reward_R = told
+        coupled_R = curvature_R
+        if self.loose_M.any():
+            loose_R = self.loose_M[self.row_R]
+            coupled_R = np.where(loose_R, 0.0, curvature_R)
+            pull_R = pull_R - np.where(loose_R, curvature_R * rows.times(theta_d), 0.0)
+        context_IM, item_JM, similarity_SM = self.coupling.sides
+        coupling = CrossedRows(
+            _rounded(context_IM + self._summed(rows.context_IR * coupled_R)),
+            item_JM,
+            _rounded(similarity_SM + self._summed(rows.similarity_SR * coupled_R)),
         )
+        told_4M = self.told_4M + self._summed(np.stack([pull_R, curvature_R, np.ones_like(pull_R), reward_R]))
+        told_4M[:2] = _rounded(told_4M[:2])
+        return replace(self, coupling=coupling, told_4M=told_4M)
 
     def columns(self) -> dict[str, Tensor]:
         """As the table keeps them."""
-        return {
-            "context": self.context_MI,
-            "item": self.item_MJ,
-            "similarity": self.similarity_MS,
-            "scalars": torch.stack([self.evidence_M, self.weight_M, self.rows_M, self.reward_M], dim=1),
-        }
+        columns = zip(_COLUMNS, (*self.coupling.sides, self.told_4M), strict=True)
+        return {name: torch.from_numpy(column.T) for name, column in columns}
 
-    def _summed(self, start: Tensor, each: Tensor) -> Tensor:
-        return start.index_add(0, self.row_R, each)
+    def _mean_M(self, theta_d: Doubles) -> Doubles:
+        mean_M: Doubles = (self.evidence_M - self.coupling.times(theta_d)) / self.precision_M
+        return mean_M
+
+    def _summed(self, each_XR: Doubles) -> Doubles:
+        """The sum over each item's rows, [X, M]."""
+        order_R, starts_M = self._in_order
+        sum_XM: Doubles = np.add.reduceat(each_XR.take(order_R, axis=1), starts_M, axis=1)
+        return sum_XM
+
+    @cached_property
+    def _in_order(self) -> tuple[Places, Places]:
+        """The rows by item, and where those of each begin."""
+        order_R = np.argsort(self.row_R, kind="stable")
+        return order_R, np.searchsorted(self.row_R[order_R], np.arange(len(self.key_M)))
+
+
+class Told(NamedTuple):
+    """What R rows tell of effects: what each adds to the precision and to the natural mean, and its reward."""
+
+    curvature_R: Doubles
+    pull_R: Doubles
+    reward_R: Doubles
 
 
 class ItemEffects(nn.Module):
@@ -164,7 +193,7 @@ class ItemEffects(nn.Module):
         self._memory_rows = settings.memory_rows
         self._most = settings.max_items
         self._widths = (context_width, item_width, similarities)
-        columns = dict(zip(("context", "item", "similarity", "scalars"), (*self._widths, 4), strict=True))
+        columns = dict(zip(_COLUMNS, (*self._widths, 4), strict=True))
         self.table = Table(columns, settings.max_items)
         self._covered: tuple[int, Tensor, dict[str, Tensor]] | None = None
 
@@ -173,22 +202,26 @@ class ItemEffects(nn.Module):
         self._covered = None
         self.table.clear()
 
-    def effect(self, item_N: Tensor, mean_d: Tensor, clock: Tensor) -> Effect:
+    def effect(self, item_N: Tensor, clock: Tensor) -> Effect:
         """The effects of items as they stand."""
-        place_N = self.table.find(item_N)
+        place_N = self.table.find(item_N).numpy()
         if not len(self.table):
-            blank = (mean_d.new_zeros(len(place_N), width) for width in self._widths)
-            return Effect(mean_d.new_zeros(len(place_N)), mean_d.new_full((len(place_N),), 1.0 / self._prior), *blank)
-        row = self.table.read(place_N.clamp_min(0))
-        age_N, scalars_N4 = row["touched"].numpy() - float(clock), row["scalars"].numpy()
-        keep_N = (np.exp2(age_N / self._memory_rows) * (place_N.numpy() >= 0)).astype(np.float32)
-        precision_N = np.float32(self._prior) + keep_N * scalars_N4[:, 1]
-        share_N = keep_N / precision_N
-        stored = Regressors(row["context"], row["item"], row["similarity"], item_N)
-        mean_N = (scalars_N4[:, 0] - stored.times(mean_d).numpy()) * share_N
-        c_NI, q_NS = row["context"].numpy() * share_N[:, None], row["similarity"].numpy() * share_N[:, None]
-        columns = (mean_N, 1.0 / precision_N, c_NI, row["item"].numpy(), q_NS)
-        return Effect(*map(torch.from_numpy, columns))
+            blank = (np.zeros((len(place_N), width), np.float32) for width in self._widths)
+            return Effect(
+                np.zeros(len(place_N), np.float32), np.full(len(place_N), 1.0 / self._prior, np.float32), *blank
+            )
+        known_N = place_N >= 0
+        row = self.table.rows(place_N if known_N.all() else np.maximum(place_N, 0))
+        keep_N = (np.exp2((row["touched"] - float(clock)) / self._memory_rows) * known_N).astype(np.float32)
+        variance_N = 1.0 / (np.float32(self._prior) + keep_N * row["scalars"][:, 1])
+        share_N1 = (keep_N * variance_N)[:, None]
+        return Effect(
+            row["scalars"][:, 0] * share_N1[:, 0],
+            variance_N,
+            row["context"] * share_N1,
+            row["item"],
+            row["similarity"] * share_N1,
+        )
 
     def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""
@@ -200,51 +233,46 @@ class ItemEffects(nn.Module):
         kept_N = self._kept(row["touched"], clock) if "touched" in row else torch.ones(len(item_N))
         return rows_N * kept_N, mean_N
 
-    def arrows(self, read: Regressors, theta_d: Tensor, clock: Tensor) -> tuple[Arrows, Tensor, Tensor]:
+    def arrows(self, rows: CrossedRows, item_R: Places, theta_d: Doubles, clock: Tensor) -> tuple[Arrows, Sums]:
         """The arrows of R rows' items, forgotten up to now, and what their marginals had taken from theta."""
-        key_M, row_R = torch.unique(read.item_N, return_inverse=True)
-        place_M = self.table.find(key_M)
-        known_M = place_M >= 0
-        first_M = torch.full_like(key_M, len(row_R)).scatter_reduce(0, row_R, torch.arange(len(row_R)), "amin")
-        stored = self.table.read(place_M.clamp_min(0)) if len(self.table) else _blank(read, len(key_M))
-        stored = {name: torch.where(_like(known_M, column), column.double(), 0.0) for name, column in stored.items()}
-        item_MJ = torch.where(known_M[:, None], stored["item"], _rounded(read.item_NJ[first_M]))
-        differs_R = (read.item_NJ - item_MJ[row_R]).abs().amax(dim=1) > _SAME
-        loose_M = torch.zeros_like(known_M).index_put((row_R[differs_R],), torch.tensor(True))
-        item_MJ = torch.where(loose_M[:, None], _rounded(read.item_NJ[first_M]), item_MJ)
-        keep_M = torch.where(known_M, self._kept(stored["touched"], clock), 0.0)
-        sides = (stored["context"], stored["item"], stored["similarity"])
-        evidence_M, weight_M, rows_M, reward_M = stored["scalars"].unbind(dim=1)
-        before = Arrows(key_M, row_R, *sides, evidence_M, weight_M, rows_M, reward_M, loose_M, self._prior)
-        coupling_Md = before.coupling_Md()
-        own_M = torch.where(loose_M, before.evidence_M - before.coupled_M(theta_d), before.evidence_M)
-        returned_Md = torch.where(loose_M[:, None], 0.0, coupling_Md)
-        scaled_Md = returned_Md * (keep_M / (self._prior + before.weight_M))[:, None]
-        now = replace(
-            before,
-            context_MI=torch.where(loose_M[:, None], 0.0, before.context_MI * keep_M[:, None]),
-            similarity_MS=torch.where(loose_M[:, None], 0.0, before.similarity_MS * keep_M[:, None]),
-            item_MJ=item_MJ,
-            evidence_M=own_M * keep_M,
-            weight_M=before.weight_M * keep_M,
-            rows_M=before.rows_M * keep_M,
-            reward_M=before.reward_M * keep_M,
+        key_M, first_M, row_R = np.unique(item_R, return_index=True, return_inverse=True)
+        place_M = self.table.find(torch.from_numpy(key_M)).numpy()
+        known_M, read_JM = place_M >= 0, _rounded(rows.item_JR[:, first_M])
+        stored = self.table.rows(np.maximum(place_M, 0)) if len(self.table) else self._blank(len(key_M))
+        touched_M = stored.pop("touched")
+        context_IM, item_JM, similarity_SM, told_4M = (
+            np.multiply(stored[name].T, known_M, dtype=np.float64, order="C") for name in _COLUMNS
         )
-        return now, returned_Md.T @ scaled_Md, scaled_Md.T @ before.evidence_M
+        item_JM = np.where(known_M, item_JM, read_JM)
+        differs_R = (np.abs(rows.item_JR - item_JM[:, row_R]) > SAME).any(axis=0)
+        loose_M = np.zeros(len(key_M), np.bool_)
+        loose_M[row_R[differs_R]] = True
+        keep_M = np.where(known_M, np.exp2((touched_M - float(clock)) / self._memory_rows), 0.0)
+        before = Arrows(key_M, row_R, CrossedRows(context_IM, item_JM, similarity_SM), told_4M, loose_M, self._prior)
+        share_M = np.where(loose_M, 0.0, keep_M / before.precision_M)
+        returned = before.coupling.sums(share_M, share_M * before.evidence_M)
+        told_4M = told_4M * keep_M
+        coupled_M = keep_M
+        if loose_M.any():
+            told_4M[0] -= np.where(loose_M, keep_M * before.coupling.times(theta_d), 0.0)
+            coupled_M, item_JM = np.where(loose_M, 0.0, keep_M), np.where(loose_M, read_JM, item_JM)
+        coupling = CrossedRows(context_IM * coupled_M, item_JM, similarity_SM * coupled_M)
+        return replace(before, coupling=coupling, told_4M=told_4M), returned
 
     def commit(self, arrows: Arrows, clock: Tensor) -> None:
         """Keeps arrows."""
         now = float(clock)
-        self.table.write(self.table.place(arrows.key_M, now), arrows.columns(), now)
+        self.table.write(self.table.place(torch.from_numpy(arrows.key_M), now), arrows.columns(), now)
 
     def overlay(self, arrows: Arrows, clock: Tensor) -> None:
         """Shows arrows until `uncover`; of items without a row only as many as there is room for."""
-        before, place_M = len(self.table), self.table.find(arrows.key_M)
+        key_M = torch.from_numpy(arrows.key_M)
+        before, place_M = len(self.table), self.table.find(key_M)
         known_M = place_M >= 0
         self._covered = (before, place_M[known_M], self.table.read(place_M[known_M]))
         fits_M = known_M | ((~known_M).cumsum(0) <= self._most - before)
         now, columns = float(clock), {name: column[fits_M] for name, column in arrows.columns().items()}
-        self.table.write(self.table.place(arrows.key_M[fits_M], now), columns, now)
+        self.table.write(self.table.place(key_M[fits_M], now), columns, now)
 
     def uncover(self) -> None:
         """Takes back what `overlay` showed."""
@@ -254,6 +282,10 @@ class ItemEffects(nn.Module):
             self.table.write(place_K, columns)
             self._covered = None
 
+    def _blank(self, rows: int) -> dict[str, NDArray[Any]]:
+        blank = {name: np.zeros((rows, width)) for name, width in zip(_COLUMNS, (*self._widths, 4), strict=True)}
+        return {**blank, "touched": np.zeros(rows)}
+
     def _kept(self, touched_N: Tensor, clock: Tensor) -> Tensor:
         return torch.exp2((touched_N - clock) / self._memory_rows)
 
@@ -262,20 +294,5 @@ class ItemEffects(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
 
 
-def coupling(context_MI: Tensor, item_MJ: Tensor, similarity_MS: Tensor) -> Tensor:
-    """C [M, d] of M items."""
-    return torch.cat([(context_MI[:, :, None] * item_MJ[:, None, :]).flatten(1), similarity_MS], dim=1)
-
-
-def _blank(read: Regressors, rows: int) -> dict[str, Tensor]:
-    widths = {"context": read.context_NI, "item": read.item_NJ, "similarity": read.similarity_NS}
-    blank = {name: torch.zeros(rows, side.shape[1]) for name, side in widths.items()}
-    return {**blank, "scalars": torch.zeros(rows, 4), "touched": torch.zeros(rows)}
-
-
-def _like(known_M: Tensor, column: Tensor) -> Tensor:
-    return known_M[:, None] if column.dim() == 2 else known_M
-
-
-def _rounded(values: Tensor) -> Tensor:
-    return values.float().double()
+def _rounded(values: Doubles) -> Doubles:
+    return values.astype(np.float32).astype(np.float64)

@@ -19,6 +19,7 @@ from envs.rows import Rows
 _REPLAY_ROWS = 256
 _FIT_ROWS = 4_096  # evenly spread; scales and components hardly change with more
 _IDLE_SHARE = 4  # an idle network takes every fourth step
+_STEPS_AT_ONCE = 4  # of the network, whose rows are read together
 _DELAYS = ("delay_ms_C", "window_ms_C")
 _APART = (*_DELAYS, "calibration_4B")
 _MAY_BE_UNKNOWN = ("propensity_R", "exploring_R3")
@@ -161,12 +162,12 @@ class Learning:
         due = int((int(policy.rows) + learned) * share) - int(int(policy.rows) * share)
         newer, clipped = len(self._kept) - rows, 0
         random = np.random.default_rng([int(policy.rows), newer])
-        for _ in range(due):
-            u_R = random.random(settings.batch)
-            most = 1.0 - 0.5 ** (rows / settings.recent_rows)
+        most = 1.0 - 0.5 ** (rows / settings.recent_rows)
+        for start in range(0, due, _STEPS_AT_ONCE):
+            u_R = random.random(settings.batch * min(_STEPS_AT_ONCE, due - start))
             ages = np.minimum((-settings.recent_rows * np.log2(1.0 - u_R * most)).astype(np.int64), rows - 1)
             mask_TR = _masks(self._kept.total - 1 - newer - ages, settings.towers)
-            clipped += policy.step(self._kept.rows(newer + ages), torch.from_numpy(mask_TR))
+            clipped += policy.steps(self._kept.rows(newer + ages), torch.from_numpy(mask_TR), settings.batch)
         return clipped
 
     def _start_over(self) -> bool:

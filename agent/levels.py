@@ -9,12 +9,15 @@ Within an update the level is marginalised: what weights would explain of the ro
 Between updates level and weights are apart, each with a posterior of its own. Forgetting is lazy, as with items.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agent.crossed_rows import Doubles, Places
 from agent.row_sums import LEAST_CURVATURE
 from agent.settings import ExpertSettings
 from agent.table import Table
@@ -130,11 +133,11 @@ class Levels:
     mean_R: Tensor
     at_R: Tensor
 
-    def taken(self, apart_Rd: Tensor, theta_d: Tensor) -> tuple[Tensor, Tensor] | None:
+    def taken(self, apart: Callable[[Tensor], Tensor], theta_d: Tensor) -> tuple[Tensor, Tensor] | None:
         """What marginalising them takes from precision [d, d] and natural mean [d] of theta; None where it is little.
 
         Args:
-            apart_Rd: features of the rows, less what marginalising the items took of them.
+            apart: gives the features [K, d] of some rows, less what marginalising the items took of them.
             theta_d: where the levels were found.
         """
         matters_M = self.precision_M - self.shared.precision_M > _TAKES_LITTLE * self.precision_M
@@ -142,12 +145,11 @@ class Levels:
             return None
         new_M = matters_M.cumsum(0) - 1
         kept_K = matters_M[self.shared.group_K]
-        weighted_Kd = apart_Rd[self.shared.row_K[kept_K]] * self.weight_K[kept_K, None].to(apart_Rd.dtype)
+        weighted_Kd = apart(self.shared.row_K[kept_K]) * self.weight_K[kept_K, None]
         group_K = new_M[self.shared.group_K[kept_K]]
-        coupling_Md = weighted_Kd.new_zeros(int(matters_M.sum()), apart_Rd.shape[1]).index_add(0, group_K, weighted_Kd)
-        scaled_Md = coupling_Md / self.precision_M[matters_M, None].to(coupling_Md.dtype)
-        taken_dd = coupling_Md.T @ scaled_Md
-        return taken_dd, (taken_dd @ theta_d.to(taken_dd.dtype)).double()
+        coupling_Md = weighted_Kd.new_zeros(int(matters_M.sum()), len(theta_d)).index_add(0, group_K, weighted_Kd)
+        taken_dd = coupling_Md.T @ (coupling_Md / self.precision_M[matters_M, None])
+        return taken_dd, taken_dd @ theta_d
 
 
 class ContextLevels(nn.Module):
@@ -173,12 +175,11 @@ class ContextLevels(nn.Module):
 
     def mean(self, group_N: Tensor, clock: Tensor) -> Tensor:
         """The level [N] of each group; 0 where it was never learned from, or where there is none."""
-        place_N = self.table.find(group_N)
-        known_N = place_N >= 0
-        mean_N = torch.zeros(len(place_N))
-        if known_N.any():
-            mean_N[known_N] = self._now(place_N[known_N], clock)[0].float()
-        return mean_N
+        if not len(self.table):
+            return torch.zeros(len(group_N))
+        place_N = self.table.find(group_N).numpy()
+        mean_N, _ = self._now(np.maximum(place_N, 0), clock)
+        return torch.from_numpy(np.where(place_N >= 0, mean_N, 0.0).astype(np.float32))
 
     def of_rows(self, group_R: Tensor, clock: Tensor) -> SharedLevels | None:
         """The levels of R rows' groups, forgotten up to now; None where no row is of one."""
@@ -191,7 +192,7 @@ class ContextLevels(nn.Module):
         mean_M = torch.zeros(len(key_M), dtype=torch.float64)
         precision_M = torch.full_like(mean_M, self._prior)
         if known_M.any():
-            mean_M[known_M], precision_M[known_M] = self._now(place_M[known_M], clock)
+            mean_M[known_M], precision_M[known_M] = map(torch.from_numpy, self._now(place_M[known_M].numpy(), clock))
         return SharedLevels(key_M, row_K, group_K, mean_M, precision_M)
 
     def commit(self, levels: Levels, clock: Tensor) -> None:
@@ -200,10 +201,10 @@ class ContextLevels(nn.Module):
         columns = {"mean": levels.mean_M[:, None], "weight": levels.precision_M[:, None] - self._prior}
         self.table.write(place_M, columns, float(clock))
 
-    def _now(self, place_M: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+    def _now(self, place_M: Places, clock: Tensor) -> tuple[Doubles, Doubles]:
         """Means and precisions [M] as they stand: forgetting moves both towards the prior."""
-        row = self.table.read(place_M)
-        keep_M = torch.exp2((row["touched"] - clock) / self._memory_rows)
-        weight_M = row["weight"][:, 0].double()
+        row = self.table.rows(place_M)
+        keep_M = np.exp2((row["touched"] - float(clock)) / self._memory_rows)
+        weight_M = row["weight"][:, 0].astype(np.float64)
         precision_M = self._prior + keep_M * weight_M
-        return row["mean"][:, 0].double() * keep_M * (self._prior + weight_M) / precision_M, precision_M
+        return row["mean"][:, 0] * keep_M * (self._prior + weight_M) / precision_M, precision_M

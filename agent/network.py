@@ -5,6 +5,8 @@ bootstrap samples of the rows, and their mean is what counts. Weights and moment
 copy and a restore hold all of it.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -71,27 +73,41 @@ class Towers(nn.Module):
         contribution_TNJ = self._contributions(self._weights(), context_NI, item_NJ)
         return contribution_TNJ.permute(1, 0, 2).flatten(1) / len(contribution_TNJ)
 
-    @torch.enable_grad()
     def step(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor, mask_TR: Tensor) -> bool:
         """One step of AdamW on R rows; each tower learns from those that its mask shows.
 
         Returns:
             Whether the gradient was too long and was shortened, or was not finite, so that nothing was learned.
         """
-        weights = [weight.detach().requires_grad_() for weight in self._weights()]
-        logit_TR = self._logits(weights, context_RI, item_RJ)
-        loss_TR = nn.functional.binary_cross_entropy_with_logits(
-            logit_TR, reward_R.expand_as(logit_TR), reduction="none"
-        )
-        loss = (loss_TR * mask_TR).sum() / mask_TR.sum().clamp_min(1.0) * len(mask_TR)
-        gradients = list(torch.autograd.grad(loss, weights))
-        norm = torch.sqrt(sum((gradient.square().sum() for gradient in gradients), torch.zeros(())))
-        if not torch.isfinite(norm):
+        gradients = self.gradients(context_RI, item_RJ, reward_R, mask_TR)
+        every = torch.cat([gradient.flatten() for gradient in gradients])
+        norm = float(every @ every) ** 0.5
+        if not math.isfinite(norm):
             return True
-        shrink = (self._settings.largest_gradient / norm).clamp_max(1.0)
-        with torch.no_grad():
-            self._descend([gradient * shrink for gradient in gradients])
-        return bool(shrink < 1.0)
+        clipped: bool = norm > self._settings.largest_gradient
+        if clipped:
+            gradients = [gradient * (self._settings.largest_gradient / norm) for gradient in gradients]
+        self._descend(gradients)
+        return clipped
+
+    def gradients(self, context_RI: Tensor, item_RJ: Tensor, reward_R: Tensor, mask_TR: Tensor) -> list[Tensor]:
+        """The gradient of each tower's mean log loss, by weight; written out, as autograd takes three times as long."""
+        inner, inner_offset, outer, item, offset = self._weights()
+        width, towers = context_RI.shape[1], len(inner)
+        context_TRI, by_context, by_hidden = context_RI.expand(towers, -1, -1), outer[:, :width], outer[:, width:]
+        hidden_TRH = torch.baddbmm(inner_offset, context_TRI, inner).relu_()
+        crossed_TRJ = torch.baddbmm(context_TRI @ by_context, hidden_TRH, by_hidden).add_(item)
+        logit_TR = crossed_TRJ.mul_(item_RJ).sum(dim=2).add_(offset)
+        slope_TR = (torch.sigmoid_(logit_TR) - reward_R) * (mask_TR * (towers / max(float(mask_TR.sum()), 1.0)))
+        slope_TRJ = slope_TR[:, :, None] * item_RJ
+        slope_TRH = torch.ops.aten.threshold_backward(slope_TRJ @ by_hidden.mT, hidden_TRH, 0.0)
+        return [
+            context_TRI.mT @ slope_TRH,
+            slope_TRH.sum(dim=1, keepdim=True),
+            torch.cat([context_TRI.mT @ slope_TRJ, hidden_TRH.mT @ slope_TRJ], dim=1),
+            slope_TRJ.sum(dim=1, keepdim=True),
+            slope_TR.sum(dim=1, keepdim=True),
+        ]
 
     def _descend(self, gradients: list[Tensor]) -> None:
         step = self.steps

@@ -129,7 +129,7 @@ class Policy(nn.Module):
             logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
-        logit_N, sd_N = self.expert.score(read, inputs.by_decision)
+        logit_N, sd_N = self.expert.score(read)
         own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
         logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
         return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
@@ -246,16 +246,26 @@ class Policy(nn.Module):
             expert.reread()
 
     @torch.no_grad()
-    def step(self, rows: Rows, mask_TR: Tensor) -> bool:
-        """One step of the network on rows, each tower on those that its mask shows; whether it was clipped."""
-        inputs = inputs_of_rows(rows)
-        context_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
-        item_RJ = self.item_side(inputs.candidates_ND)
-        reward_R, weight_R = torch.from_numpy(rows.reward_R), torch.from_numpy(rows.weight_R)
-        if rows.slot_R.any():
-            seen = self.slates.seen(rows, self.network(context_RI, item_RJ), rows.weight_R)
-            reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
-        return self.network.step(context_RI, item_RJ, reward_R, mask_TR * weight_R)
+    def steps(self, rows: Rows, mask_TR: Tensor, batch: int) -> int:
+        """Steps of the network, each on the next `batch` rows, each tower on those that its mask shows.
+
+        Returns:
+            How many steps were clipped.
+        """
+        inputs, clipped = inputs_of_rows(rows), 0
+        side_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
+        columns = (
+            side_RI,
+            self.item_side(inputs.candidates_ND),
+            *map(torch.from_numpy, (rows.reward_R, rows.weight_R)),
+        )
+        for some in (slice(start, start + batch) for start in range(0, len(rows), batch)):
+            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in columns)
+            if rows.slot_R[some].any():
+                seen = self.slates.seen(rows[some], self.network(context_RI, item_RJ), rows.weight_R[some])
+                reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
+            clipped += self.network.step(context_RI, item_RJ, reward_R, mask_TR[:, some] * weight_R)
+        return clipped
 
     @torch.no_grad()
     def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:

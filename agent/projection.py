@@ -93,14 +93,13 @@ class Projection(nn.Module):
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
-        z = values.numpy() - self.center.numpy()
-        z /= self.scale.numpy()
+        z = torch.sub(values, self.center).div_(self.scale)
         heavy = self.heavy.numpy()
-        tails = 1.1 * np.arcsinh(z[:, heavy]) if self._has_heavy else None
-        np.minimum(np.maximum(z, -_CLIP, out=z), _CLIP, out=z)
+        tails = 1.1 * np.arcsinh(z.numpy()[:, heavy]) if self._has_heavy else None
+        z.clamp_(-_CLIP, _CLIP)
         if tails is not None:
-            z[:, heavy] = np.clip(tails, -4.0, 4.0)
-        return torch.from_numpy(z)
+            z.numpy()[:, heavy] = np.clip(tails, -4.0, 4.0)
+        return z
 
     def fit(self, values: NDArray[np.float32]) -> None:
         """Fits scales and components to rows [R, columns]; a column that never varies is left out."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.errors import LearnError
+from agent.key_index import KeyIndex
 from agent.written import Places, Written
 
 _FIRST = 256
@@ -49,31 +50,34 @@ class Table(nn.Module):
     >>> table.write(places, {"reward": torch.tensor([[0.5], [1.0]])})
     >>> table.find(torch.tensor([9, 8])).tolist()
     [1, -1]
-    >>> table.reward[table.find(torch.tensor([9]))].tolist()
+    >>> table.read(table.find(torch.tensor([9])))["reward"].tolist()
     [[1.0]]
     """
 
     key: Tensor
     touched: Tensor
+    values: Tensor
 
     def __init__(self, columns: Mapping[str, int], most: int) -> None:
         super().__init__()
         self._most = most
-        self._widths = dict(columns)
-        self._place_of: dict[int, int] = {}
+        ends = np.cumsum(list(columns.values())).tolist()
+        self._columns = {
+            name: slice(end - width, end) for (name, width), end in zip(columns.items(), ends, strict=True)
+        }
+        self._index = KeyIndex()
         self._written = Written(max(most // _REMEMBERED, _REMEMBERED_LEAST))
         self.evicted = 0
         self.register_buffer("key", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("touched", torch.zeros(0, dtype=torch.float64))
-        for name, width in self._widths.items():
-            self.register_buffer(name, torch.zeros(0, width))
+        self.register_buffer("values", torch.zeros(0, sum(columns.values())))  # side by side: one read a row
 
     def __len__(self) -> int:
-        return len(self._place_of)
+        return len(self._index)
 
     def clear(self) -> None:
         """Forgets all rows."""
-        self._place_of = {}
+        self._index.clear()
         self._resize(0)
         self._written.forget()
 
@@ -88,53 +92,56 @@ class Table(nn.Module):
 
     def find(self, key_N: Tensor) -> Tensor:
         """The place [N] of each key's row; -1 where there is none."""
-        place_of = self._place_of
-        return torch.from_numpy(np.array([place_of.get(key, -1) for key in key_N.tolist()], dtype=np.int64))
+        return torch.from_numpy(self._index.find(key_N.numpy()))
 
     def place(self, key_M: Tensor, now: float) -> Tensor:
         """The places [M] of the rows of different keys, made where there are none; M <= `most`."""
-        new = [key for key in key_M.tolist() if key not in self._place_of]
+        new = key_M.numpy()[self._index.find(key_M.numpy()) < 0]
         if len(self) + len(new) > self._most:
             self._evict(max(len(self) + len(new) - self._most, self._most // _EVICTED), keep=key_M)
         if len(self) + len(new) > len(self.key):
             self._resize(min(max(2 * len(self.key), len(self) + len(new), _FIRST), self._most))
-        start = len(self)
-        self._place_of.update(zip(new, range(start, start + len(new)), strict=True))
-        stop = len(self)
-        self.key[start:stop] = torch.tensor(new, dtype=torch.int64)
-        self.touched[start:stop] = now
-        for name in self._widths:
-            self.get_buffer(name)[start:stop] = 0.0
+        start, stop = len(self), len(self) + len(new)
+        self._index.put(new, np.arange(start, stop))
+        self.key.numpy()[start:stop] = new
+        self.touched.numpy()[start:stop] = now
+        self.values.numpy()[start:stop] = 0.0
         self._written.note(np.arange(start, stop))
         return self.find(key_M)
 
     def read(self, places_M: Tensor) -> dict[str, Tensor]:
         """Copies of the rows at M places: each column [M, width], and `touched` [M]."""
-        places = places_M.numpy()
-        columns = {name: self._column(name).numpy() for name in (*self._widths, "touched")}
-        return {name: torch.from_numpy(column[places]) for name, column in columns.items()}
+        return {name: torch.from_numpy(column) for name, column in self.rows(places_M.numpy()).items()}
+
+    def rows(self, places_M: Places) -> dict[str, NDArray[Any]]:
+        """As `read`, as arrays."""
+        values_MX = self.values.numpy().take(places_M, axis=0)
+        columns = {name: values_MX[:, ends] for name, ends in self._columns.items()}
+        columns["touched"] = self.touched.numpy().take(places_M)
+        return columns
 
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
         """Replaces columns of the rows at M places, and when they were touched."""
         places = places_M.numpy()
         for name, value in values.items():
-            self._column(name).numpy()[places] = value.numpy()
+            if name == "touched":
+                self.touched.numpy()[places] = value.numpy()
+            else:
+                self.values.numpy()[places, self._columns[name]] = value.numpy()
         if now is not None:
             self.touched.numpy()[places] = now
         self._written.note(places)
 
     def truncate(self, rows: int) -> None:
         """Forgets the rows made after there were so many."""
-        for key in self.key[rows : len(self)].tolist():
-            del self._place_of[key]
+        self._index.remove(self.key.numpy()[rows : len(self)])
 
     def part(self, since: int | None = None) -> Part:
         """The rows written since a revision that is remembered; without one all rows, in memory that both share."""
         place_M = np.arange(len(self)) if since is None else self._written.since(since)
         place_M = place_M[place_M < len(self)]
         these = slice(len(self)) if since is None else place_M
-        names = ("key", "touched", *self._widths)
-        return Part(len(self), place_M, {name: self.get_buffer(name).numpy()[these] for name in names})
+        return Part(len(self), place_M, {name: column.numpy()[these] for name, column in self._named().items()})
 
     def take(self, part: Part) -> None:
         """Becomes the table that a part is of; the rows that are not in it must be the same there already.
@@ -143,22 +150,20 @@ class Table(nn.Module):
             LearnError: they are not as many as there.
         """
         self.truncate(part.rows)
-        for key in self.key[torch.from_numpy(part.place_M[part.place_M < len(self)])].tolist():
-            del self._place_of[key]
+        self._index.remove(self.key.numpy()[part.place_M[part.place_M < len(self)]])
         if part.rows > len(self.key):
             self._resize(min(max(2 * len(self.key), part.rows), self._most))
-        for name, column in part.columns.items():
-            self.get_buffer(name).numpy()[part.place_M] = column
-        self._place_of.update(zip(part.columns["key"].tolist(), part.place_M.tolist(), strict=True))
+        for name, column in self._named().items():
+            column.numpy()[part.place_M] = part.columns[name]
+        self._index.put(part.columns["key"], part.place_M)
         self._written.forget()
         if len(self) != part.rows:
             raise LearnError(f"table must have {part.rows} rows once it took a part of another; got {len(self)}")
 
-    def _column(self, name: str) -> Tensor:
-        column = self._buffers[name]  # by itself, where `get_buffer` takes a path
-        if column is None:
-            raise LearnError(f"table must have a column {name!r}; got none")
-        return column
+    def _named(self) -> dict[str, Tensor]:
+        """All columns, in memory that they share with the table."""
+        values = {name: self.values[:, ends] for name, ends in self._columns.items()}
+        return {"key": self.key, "touched": self.touched, **values}
 
     def _evict(self, count: int, keep: Tensor) -> None:
         """Makes room for `count` rows, or for less where only rows to keep are left; the last ones fill the holes."""
@@ -173,18 +178,16 @@ class Table(nn.Module):
         ties = torch.nonzero(touched == latest)[:, 0]
         going[ties[: count - int(going.sum())]] = True
         gone, left = torch.nonzero(going)[:, 0], used - count
-        for key in self.key[gone].tolist():
-            del self._place_of[key]
+        self._index.remove(self.key[gone].numpy())
         hole_M, last_M = gone[gone < left], torch.nonzero(~going[left:])[:, 0] + left
-        for name in ("key", "touched", *self._widths):
-            buffer = self.get_buffer(name)
+        for buffer in (self.key, self.touched, self.values):
             buffer[hole_M] = buffer[last_M]
-        self._place_of.update(zip(self.key[hole_M].tolist(), hole_M.tolist(), strict=True))
+        self._index.put(self.key[hole_M].numpy(), hole_M.numpy())
         self._written.note(hole_M.numpy())
         self.evicted += count
 
     def _resize(self, rows: int) -> None:
-        for name in ("key", "touched", *self._widths):
+        for name in ("key", "touched", "values"):
             buffer = self.get_buffer(name)
             grown = buffer.new_zeros(rows, *buffer.shape[1:])
             kept = min(rows, len(buffer))
@@ -193,15 +196,18 @@ class Table(nn.Module):
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:  # noqa: ANN401 - torch's signature
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        for name in ("key", "touched", *self._widths):
-            destination[prefix + name] = destination[prefix + name][: len(self)]
+        del destination[prefix + "values"]
+        for name, column in self._named().items():
+            destination[prefix + name] = column[: len(self)]
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:  # noqa: ANN401 - torch's signature
-        key_M = state_dict.get(prefix + "key")
-        if key_M is not None:
-            self._place_of = {}
-            self._resize(len(key_M))
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:  # noqa: ANN401 - torch's signature
+        names = [prefix + name for name in self._columns]
+        told = all(name in state_dict for name in (prefix + "key", *names))
+        if told:
+            state_dict[prefix + "values"] = torch.cat([state_dict.pop(name) for name in names], dim=1)
+            self._index.clear()
+            self._resize(len(state_dict[prefix + "key"]))
             self._written.forget()
         super()._load_from_state_dict(state_dict, prefix, *args)
-        if key_M is not None:
-            self._place_of = {key: place for place, key in enumerate(self.key.tolist())}
+        if told:
+            self._index.put(self.key.numpy(), np.arange(len(self.key)))

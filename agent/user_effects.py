@@ -6,6 +6,7 @@ J means and J precisions a user, whatever the number of users. Forgetting is laz
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.by_decision import ByDecision
@@ -54,14 +55,14 @@ class UserEffects(nn.Module):
             clock: rows learned, as forgetting counts them.
             by_decision: whose candidates they are; where not given, each decision has one.
         """
-        place_B = self.table.find(user_B)
-        known_B1 = (place_B >= 0).numpy()[:, None]
+        place_B = self.table.find(user_B).numpy()
+        known_B1 = (place_B >= 0)[:, None]
         if not known_B1.any():
             return item_NJ.new_zeros(len(item_NJ)), item_NJ.new_zeros(len(item_NJ))
-        mean_BJ, precision_BJ = self._now(place_B.clamp_min_(0), clock)
+        mean_BJ, precision_BJ = self._now(np.maximum(place_B, 0, out=place_B), clock)
         b_NJ, by_decision = item_NJ.numpy(), by_decision or ByDecision.one_each(len(item_NJ))
         mean_N = by_decision.dots(mean_BJ * known_B1, b_NJ)
-        variance_N = by_decision.dots((known_B1 / precision_BJ).astype(np.float32), b_NJ * b_NJ)
+        variance_N = by_decision.dots(known_B1 / precision_BJ, b_NJ * b_NJ)
         return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
 
     def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
@@ -77,7 +78,7 @@ class UserEffects(nn.Module):
         if len(key_M) > self._settings.max_users:
             raise LearnError(f"expert.max_users must hold the users of one update; got {len(key_M)}")
         place_M = self.table.place(torch.from_numpy(key_M), float(clock))
-        mean_MJ, precision_MJ = self._now(place_M, clock)
+        mean_MJ, precision_MJ = self._now(place_M.numpy(), clock)
         b_RJ, (reward_R, weight_R, other_R) = item_RJ.numpy(), (each_R.float().numpy() for each_R in targets)
         order = np.argsort(user_of_R, kind="stable")
         first_R = np.searchsorted(user_of_R[order], user_of_R[order])
@@ -95,9 +96,10 @@ class UserEffects(nn.Module):
         columns = {"mean": mean_MJ, "weight": precision_MJ - self.prior_J.numpy()}
         self.table.write(place_M, {name: torch.from_numpy(each) for name, each in columns.items()}, float(clock))
 
-    def _now(self, place_M: Tensor, clock: Tensor) -> tuple[Floats, Floats]:
+    def _now(self, place_M: NDArray[np.int64], clock: Tensor) -> tuple[Floats, Floats]:
         """Means and precisions [M, J] as they stand: forgetting moves both towards the prior."""
-        row, prior_J = {name: column.numpy() for name, column in self.table.read(place_M).items()}, self.prior_J.numpy()
+        row, prior_J = self.table.rows(place_M), self.prior_J.numpy()
         keep_M1 = np.exp2((row["touched"] - float(clock)) / self._settings.memory_rows).astype(np.float32)[:, None]
         precision_MJ = prior_J + keep_M1 * row["weight"]
-        return row["mean"] * keep_M1 * (prior_J + row["weight"]) / precision_MJ, precision_MJ
+        mean_MJ: Floats = row["mean"] * keep_M1 * (prior_J + row["weight"]) / precision_MJ
+        return mean_MJ, precision_MJ

@@ -1,6 +1,6 @@
 """A decision as the core takes it: indices into the candidates, with their probabilities."""
 
-from dataclasses import dataclass
+import msgspec
 
 from stream.events import Exploring, Impression, Knew, Recommendation, Slot
 from stream.identity import decision_id
@@ -8,8 +8,7 @@ from stream.identity import decision_id
 LOGGED = "logged"  # the strategy of what another policy decided
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What a policy chose for one impression.
 
     Attributes:

@@ -3,8 +3,9 @@
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import starmap
-from typing import Literal
+from itertools import chain, starmap
+from operator import attrgetter
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Knew, Outcome
 from stream.settings import Section
+
+_FEATURES, _ITEM = attrgetter("features"), attrgetter("item_id")
 
 
 class FeatureSettings(Section):
@@ -102,9 +105,9 @@ class Featurizer:
         layout = self._layout or self._lay_out(impressions)
         for impression in impressions:
             _check("context.features", impression.context.features, layout.context)
-        numbers = [candidate.features for impression in impressions for candidate in impression.candidates]
-        if set(map(len, [each for each in numbers if each is not None])) - {layout.candidate}:
-            for candidate in (candidate for impression in impressions for candidate in impression.candidates):
+        candidates = candidates_of(impressions)
+        if {len(each) for each in map(_FEATURES, candidates) if each is not None} - {layout.candidate}:
+            for candidate in candidates:
                 _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
 
@@ -112,7 +115,7 @@ class Featurizer:
         """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
         layout = self.settle(impressions)
         contexts = [impression.context for impression in impressions]
-        candidates = [candidate for impression in impressions for candidate in impression.candidates]
+        candidates = candidates_of(impressions)
         context_BC = self._contexts(contexts)
         knew = self._knew(impressions, users, context_BC)
         return Observation(
@@ -120,7 +123,7 @@ class Featurizer:
             user_BU=user_vectors(knew, layout.interest),
             candidates_ND=self._candidates(candidates),
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
-            item_N=keys_of([candidate.item_id for candidate in candidates]),
+            item_N=keys_of(map(_ITEM, candidates)),
             user_B=keys_of([user for _, user in users]),
             group_B=groups_of(contexts),
             knew=knew,
@@ -189,7 +192,7 @@ class Featurizer:
         )
 
     def _lay_out(self, impressions: Sequence[Impression]) -> Layout:
-        candidates = [candidate for impression in impressions for candidate in impression.candidates]
+        candidates = candidates_of(impressions)
         contexts = [impression.context for impression in impressions]
         return Layout(
             text=self._text_dim([*contexts, *candidates]),
@@ -214,15 +217,20 @@ class Featurizer:
         if self.layout.text and self._encoder is not None:
             blocks.append(self._encoder.encode([part.text or "" for part in parts]))
         if numeric:
-            blocks.append(_numbers([part.features for part in parts], numeric))
+            blocks.append(_numbers(list(map(_FEATURES, parts)), numeric))
         return blocks[-1] if len(blocks) < 3 else np.concatenate(blocks, axis=1)
+
+
+def candidates_of(impressions: Sequence[Impression]) -> list[Candidate]:
+    """The candidates of all impressions, one after the other."""
+    return list(chain.from_iterable(impression.candidates for impression in impressions))
 
 
 def _numbers(features: Sequence[tuple[float, ...] | None], length: int) -> Floats:
     """Numeric features [R, length], zeros where there are none; packed in C, which takes a sixth of assigning rows."""
-    none = (0.0,) * length
+    told = features if all(features) else [each or (0.0,) * length for each in features]
     try:
-        packed = bytearray().join(starmap(struct.Struct(f"{length}f").pack, [each or none for each in features]))
+        packed = bytearray().join(starmap(struct.Struct(f"{length}f").pack, cast("Sequence[tuple[float, ...]]", told)))
     except struct.error:
         for each in features:
             _check("features", each or None, length)

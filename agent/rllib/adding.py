@@ -8,7 +8,7 @@ that of one learner on all rows. A call carries its rows and only that call read
 import logging
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayError
 
+from agent.crossed_rows import CrossedRows, Sums
 from agent.policy import Policy
-from agent.regressors import Regressors
-from agent.row_sums import Sums, WeightedRows
+from agent.row_sums import WeightedRows
 from envs.protocols import Floats
 from stream.meter import Meter
 
@@ -30,17 +30,17 @@ _log = logging.getLogger("streambandit.learner")
 class Share(NamedTuple):
     """What a worker reads of R rows; sides in single precision, as the policy makes them."""
 
-    context_RI: Floats
-    item_RJ: Floats
-    similarity_RS: Floats
+    context_IR: Floats
+    item_JR: Floats
+    similarity_SR: Floats
     curvature_R: NDArray[np.float64]
     pull_R: NDArray[np.float64]
 
     @classmethod
     def of(cls, rows: WeightedRows) -> Self:
         """The share as arrays."""
-        context_RI, item_RJ, similarity_RS, _ = (column.numpy() for column in rows.read)
-        return cls(context_RI, item_RJ, similarity_RS, rows.curvature_R.numpy(), rows.pull_R.numpy())
+        context_IR, item_JR, similarity_SR = (side.astype(np.float32) for side in rows.rows.sides)
+        return cls(context_IR, item_JR, similarity_SR, rows.curvature_R, rows.pull_R)
 
 
 class SummingWorker:
@@ -53,12 +53,10 @@ class SummingWorker:
         """The id of its process."""
         return os.getpid()
 
-    def sums(self, share: Share) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The sums of a share, [d, d] and [d], in double precision."""
-        context_RI, item_RJ, similarity_RS, curvature_R, pull_R = map(torch.tensor, share)
-        read = Regressors(context_RI, item_RJ, similarity_RS, torch.zeros(len(pull_R), dtype=torch.int64))
-        precision, eta = WeightedRows(read, read.double().features(), curvature_R, pull_R).sums()
-        return precision.numpy(), eta.numpy()
+    def sums(self, share: Share) -> Sums:
+        """The sums of a share, in double precision."""
+        rows = CrossedRows(*(side.astype(np.float64) for side in share[:3]))
+        return WeightedRows(rows, share.curvature_R, share.pull_R).sums()
 
 
 class Workers:
@@ -115,8 +113,7 @@ class Workers:
         waiting = [one.answer for one in asked if one.answer is not None]
         if waiting:
             ray.wait(waiting, num_returns=len(waiting), timeout=self._deadline_s)
-        precisions, etas = zip(*map(self._sums, asked), strict=True)
-        return Sums(torch.stack(precisions).sum(dim=0), torch.stack(etas).sum(dim=0))
+        return reduce(Sums.plus, map(self._sums, asked))
 
     def _sums(self, asked: "_Asked") -> Sums:
         sums = None if asked.answer is None else self._read(asked)
@@ -125,11 +122,11 @@ class Workers:
 
     def _read(self, asked: "_Asked") -> Sums | None:
         try:
-            precision, eta = ray.get(asked.answer, timeout=0)
+            sums: Sums = ray.get(asked.answer, timeout=0)
         except RayError as error:
             self._lose(asked.worker, error)
             return None
-        return Sums(torch.tensor(precision), torch.tensor(eta))
+        return sums
 
     def _lose(self, index: int, error: RayError) -> None:
         late = isinstance(error, GetTimeoutError)

@@ -1,9 +1,8 @@
 """Through the whole loop in memory: wrong draws and wrong propensities are noticed, right ones are not."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import agent.deciding
 from agent.decide import decide

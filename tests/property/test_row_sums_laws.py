@@ -1,13 +1,17 @@
 """Laws of sums over rows: however rows are cut into shares, each is in one of them, and the sums are the whole's."""
 
+from functools import reduce
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.crossed_rows import CrossedRows, Sums
 from agent.expert import BayesianLogistic
 from agent.regressors import Regressors
-from agent.row_sums import Sums, WeightedRows
+from agent.row_sums import WeightedRows
 from agent.settings import ExpertSettings
 from agent.targets import Targets
 
@@ -20,7 +24,7 @@ def in_shares(count):
 
     def adding(rows):
         parts = [share.sums() for share in rows.shares(count)]
-        return lambda: Sums(sum(part.precision for part in parts), sum(part.eta for part in parts))
+        return lambda: reduce(Sums.plus, parts)
 
     return adding
 
@@ -34,6 +38,10 @@ def read_of(random, rows, items=5):
     return Regressors(context_RI, side_IJ[item_R], torch.randn(rows, S, generator=random), item_R)
 
 
+def doubled(read):
+    return Regressors(*(side.double() for side in read[:3]), read.item_N)
+
+
 def apart(found, expected):
     """The largest difference, as a share of the largest value."""
     return float((found - expected).abs().max() / expected.abs().max())
@@ -44,20 +52,29 @@ def apart(found, expected):
 def test_shares_hold_each_row_once_in_order_and_add_up_to_the_whole(rows, count, seed):
     random = torch.Generator().manual_seed(seed)
     read = read_of(random, rows)
-    curvature_R, pull_R = torch.rand(2, rows, generator=random, dtype=torch.float64)
-    whole = WeightedRows(read, read.double().features(), curvature_R, pull_R)
+    curvature_R, pull_R = torch.rand(2, rows, generator=random, dtype=torch.float64).numpy()
+    whole = WeightedRows(CrossedRows.of(read), curvature_R, pull_R)
     shares = whole.shares(count)
     sizes = [len(share.pull_R) for share in shares]
     assert len(shares) == max(min(count, rows), 1)
     assert max(sizes) - min(sizes) <= 1
-    for column in ("features_Rd", "curvature_R", "pull_R"):
-        assert torch.equal(torch.cat([getattr(share, column) for share in shares]), getattr(whole, column))
-    for column in Regressors._fields:
-        parts = [getattr(share.read, column) for share in shares]
-        assert torch.equal(torch.cat(parts), getattr(read, column))
-    found = in_shares(count)(whole)()
-    torch.testing.assert_close(found.precision, whole.sums().precision, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(found.eta, whole.sums().eta, rtol=1e-12, atol=1e-12)
+    for column in ("curvature_R", "pull_R"):
+        assert np.array_equal(np.concatenate([getattr(share, column) for share in shares]), getattr(whole, column))
+    for number, side in enumerate(whole.rows.sides):
+        assert np.array_equal(np.concatenate([share.rows.sides[number] for share in shares], axis=1), side)
+    for found, expected in zip(in_shares(count)(whole)(), whole.sums(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@LAW
+@given(st.integers(0, 40), st.integers(0, 2**31))
+def test_sums_are_those_over_features_written_out(rows, seed):
+    random = torch.Generator().manual_seed(seed)
+    read = read_of(random, rows)
+    weight_R, pull_R = torch.rand(2, rows, generator=random, dtype=torch.float64).numpy()
+    sums, phi_Rd = CrossedRows.of(read).sums(weight_R, pull_R), doubled(read).features().numpy()
+    np.testing.assert_allclose(sums.precision_dd(I, J), (phi_Rd.T * weight_R) @ phi_Rd, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(sums.eta_d, phi_Rd.T @ pull_R, rtol=1e-12, atol=1e-12)
 
 
 @LAW

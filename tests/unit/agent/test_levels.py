@@ -36,11 +36,15 @@ def nested(seed, count, most_weight):
     return read, targets, torch.from_numpy(group_R + 1)
 
 
+def doubled(read):
+    return Regressors(*(side.double() for side in read[:3]), read.item_N)
+
+
 def dense(model, given, read, targets, group_R):
     """Mode of the joint density of weights, effects and levels: Newton's method on all of them at once."""
     design_Rn = np.concatenate(
         [
-            read.double().features().numpy(),
+            doubled(read).features().numpy(),
             np.eye(ITEMS)[read.item_N.numpy() - 1],
             np.eye(GROUPS)[group_R.numpy() - 1],
         ],
@@ -77,7 +81,7 @@ def test_one_update_finds_what_weights_effects_and_levels_are_together(most_weig
     np.testing.assert_allclose(model.mean.numpy(), mode_n[:d], **closeness)
     np.testing.assert_allclose(levels.mean(torch.arange(1, GROUPS + 1), CLOCK).numpy(), mode_n[-GROUPS:], **closeness)
     told_N = (model.logit(read) + levels.mean(group_R, CLOCK)).numpy()
-    dense_N = read.double().features().numpy() @ mode_n[:d] + mode_n[d : d + ITEMS][read.item_N.numpy() - 1]
+    dense_N = doubled(read).features().numpy() @ mode_n[:d] + mode_n[d : d + ITEMS][read.item_N.numpy() - 1]
     np.testing.assert_allclose(told_N, dense_N + mode_n[-GROUPS:][group_R.numpy() - 1], **closeness)
     if most_weight > 1:  # levels of single rows that count once take too little to be marginalised
         covariance_dd = np.linalg.inv(precision_nn)[:d, :d]

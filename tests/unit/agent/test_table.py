@@ -27,7 +27,7 @@ def test_a_row_is_found_by_its_key_however_many_there_are():
     wanted = keys(4_999, 0, 77, 9_999)
     places = rows.find(wanted)
     assert places[-1] == -1
-    assert rows.value[places[:3], 0].tolist() == [4_999.0, 0.0, 77.0]
+    assert rows.read(places[:3])["value"][:, 0].tolist() == [4_999.0, 0.0, 77.0]
     assert len(rows) == 5_000
 
 
@@ -41,7 +41,7 @@ def test_the_rows_touched_longest_ago_make_room_and_those_asked_for_stay():
     assert (rows.find(keys(*range(100, 120))) >= 0).all()
     gone = [key for key in range(100) if rows.find(keys(key)).item() < 0]
     assert set(gone) <= set(range(31))
-    assert rows.value[rows.find(keys(99)), 0].item() == 99.0  # those that stay keep what they hold
+    assert rows.read(rows.find(keys(99)))["value"][0, 0].item() == 99.0  # those that stay keep what they hold
 
 
 def test_a_new_row_holds_zeros_also_where_another_lay():
@@ -49,7 +49,7 @@ def test_a_new_row_holds_zeros_also_where_another_lay():
     fill(rows, 0, 100, now=1.0)
     rows.truncate(90)
     assert rows.find(keys(95)).item() == -1
-    assert rows.value[rows.place(keys(500), now=2.0)].tolist() == [[0.0, 0.0]]
+    assert rows.read(rows.place(keys(500), now=2.0))["value"].tolist() == [[0.0, 0.0]]
 
 
 def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
@@ -61,9 +61,9 @@ def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
     other.load_state_dict(saved)
     assert len(other) == 30
     assert other.find(keys(500)).item() == -1
-    assert other.value[other.find(keys(29)), 0].item() == 29.0
+    assert other.read(other.find(keys(29)))["value"][0, 0].item() == 29.0
     fill(other, 1_000, 400, now=3.0)
-    assert other.value[other.find(keys(29)), 0].item() == 29.0
+    assert other.read(other.find(keys(29)))["value"][0, 0].item() == 29.0
 
 
 def test_no_rows_can_be_saved_and_taken_back():
@@ -89,7 +89,7 @@ def test_the_last_rows_fill_the_holes_of_those_that_went():
     assert rows.evicted == 2  # a sixteenth of 32
     assert rows.find(keys(4, 29)).tolist() == [-1, -1]
     assert rows.key[:31].tolist() == [0, 1, 2, 3, 30, *range(5, 29), 31, 100]
-    assert rows.value[rows.find(keys(31)), 0].item() == 31.0
+    assert rows.read(rows.find(keys(31)))["value"][0, 0].item() == 31.0
     assert part_since(rows, before) == (31, [4, 29, 30], [30, 31, 100])
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from agent.crossed_rows import CrossedRows
 from agent.inputs import inputs_of_rows
 from agent.settings import AgentSettings
 from deploy.bench import __main__ as command
@@ -51,10 +52,11 @@ def test_a_written_item_goes_on_as_if_it_had_been_learned(policies):
     one = policies[1]
     rows, policy = one.traffic.rows(one.keys), one.learning.policy
     expert = policy.expert
-    arrows, _, _ = expert.items.arrows(policy.read(inputs_of_rows(rows)).double(), expert.mean.double(), expert.clock)
+    read = CrossedRows.of(policy.read(inputs_of_rows(rows)))
+    arrows, _ = expert.items.arrows(read, rows.item_R, expert.mean.double().numpy(), expert.clock)
     assert len(arrows.key_M) > 2 * SIZES[0]  # most of them were written
     assert not arrows.loose_M.any()
-    assert (arrows.weight_M > 0).all()
+    assert (arrows.precision_M > arrows.prior).all()
 
 
 def test_traffic_is_of_known_items_and_clicked_now_and_then(policies):
