@@ -58,7 +58,7 @@ LEARNING: Mapping[Place, str] = {
     ("agent/stack.py", "learn"): "stack",
     ("agent/user_effects.py", "learn"): "users",
     ("agent/policy.py", "read"): "projections",
-    ("agent/policy.py", "step"): "network's steps",
+    ("agent/policy.py", "steps"): "network's steps",
     ("agent/slate_effects.py", "learn"): "slates",
     ("agent/policy.py", "learn"): "predictions",
     ("agent/kept.py", "append"): "keep the rows",
