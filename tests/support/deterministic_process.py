@@ -90,12 +90,15 @@ def live(role: str, folder: Path) -> None:
 
 
 def decide(kind: type[DeterministicLoop], session: Session, policy: Policy, folder: Path, ends: dict[str, list[int]]):
-    """Steps until every input record is processed; counts the steps of this life in a file."""
+    """Steps until every input record is processed and all has closed by then; counts the steps of this life in a file.
+
+    While records come, the watermark waits for ends that were asked for after them; a step without any closes the rest.
+    """
     folders = SealedFolders(folder / "checkpoints", "checkpoint", keep=3)
     checkpointing = Checkpointing(folders, PARTITIONS, every_updates=3)
     loop = kind(session, policy, SEED, checkpointing=checkpointing)
     log, steps = session.core.parts.log, 0
-    while not all(processed(log.progress(number), ends, number) for number in range(PARTITIONS)):
+    while session.core.received or not all(processed(log.progress(n), ends, n) for n in range(PARTITIONS)):
         loop.step()
         steps += bool(session.core.received)
         (folder / "steps").write_text(str(steps))
