@@ -75,7 +75,7 @@ class LearnerSettings(Section):
 
     workers: int = Field(0, ge=0, description="actors that add up an update's rows; 0: the learner does it alone")
     niceness: int = Field(
-        10, ge=0, le=19, description="of the learner's thread: how far it stands back where a machine is busy (Linux)"
+        5, ge=0, le=19, description="of the learner's thread: how far it stands back where a machine is busy (Linux)"
     )
 
 

@@ -11,7 +11,7 @@ from agent.settings import DelaySettings
 from envs.session import Session
 
 _MOST_READ = 256  # decisions that one look reads from the log's join, where they were not noted when they were taken
-_PAUSES = 40.0  # a look is followed by a pause so many times as long, so that decisions lose 2.5 % at the most
+_PAUSES = 20.0  # a look is followed by a pause so many times as long, so that decisions lose 5 % at the most
 _log = logging.getLogger("streambandit.runner")
 
 

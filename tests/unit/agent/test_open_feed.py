@@ -55,7 +55,7 @@ def test_it_rests_for_most_of_the_time():
     feed.look()
     feed.taken()
     feed.ask(1)
-    book.now_s += 19.9
+    book.now_s += 9.9
     assert feed.look() is None
     book.now_s += 0.2
     assert feed.look() == "look 2"
