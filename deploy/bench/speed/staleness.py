@@ -26,6 +26,7 @@ RATE = 500
 _KINDS = ("outcome", "click")
 _BOUND_MS = {"p50": 1_000.0, "p99": 3_000.0}
 _QUANTILES = {"p50": 0.5, "p99": 0.99}
+_WINDOWS = 4.0  # before anything is measured: outcomes close as steadily then, and the last refresh is over
 _TOLD_S = 2.0  # until metrics tell what was counted
 
 
@@ -42,7 +43,7 @@ def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: C
     with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent"):
         traffic = Traffic(TrafficSettings(), wall_clock_ms())
         warm_up(one, traffic, warm)
-        pace(one, traffic, RATE, 1.2 * mine.core.attribution.window_ms / 1_000)  # until outcomes close as steadily
+        pace(one, traffic, RATE, _WINDOWS * mine.core.attribution.window_ms / 1_000)
         before = {kind: histogram(port, f"{kind}_staleness") for kind in _KINDS}
         took_ms = pace(one, traffic, RATE, seconds)
         time.sleep(_TOLD_S)
