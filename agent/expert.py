@@ -185,9 +185,8 @@ class BayesianLogistic(nn.Module):
         light = _light(targets)
         farthest = np.inf if light else _FARTHEST
         at_d, effect_R, known_R, levels = theta_d, arrows.mean_R(theta_d), targets.offset_R.numpy(), None
-        before_R = rows.times(at_d) + effect_R + known_R
+        before_R = there_R = rows.times(at_d) + effect_R + known_R
         for step in range(steps):
-            there_R = rows.times(at_d) + effect_R + known_R
             other_R = before_R = np.clip(there_R, before_R - farthest, before_R + farthest)
             if shared is not None:
                 gained_R = effect_R - arrows.mean_R(at_d)
@@ -208,6 +207,7 @@ class BayesianLogistic(nn.Module):
             if step + 1 < steps:
                 at_d = _solve(found.precision, found.eta)
                 effect_R = added.mean_R(at_d)
+                there_R = rows.times(at_d) + effect_R + known_R
         return self._with_loose(found, arrows, rows, targets) if arrows.loose_M.any() else found
 
     def _found(self, sums: Sums, arrows: Arrows, levels: Levels | None) -> "_Evidence":
