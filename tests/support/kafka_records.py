@@ -4,7 +4,7 @@ import time
 from contextlib import suppress
 
 from stream.codec import JsonCodec
-from stream.errors import CommitFailedError
+from stream.errors import CommitFailedError, LogUnavailableError
 from stream.events import Candidate, Impression, Recommendation, Slot
 from stream.log import Progress
 
@@ -46,14 +46,16 @@ def poll(log, count: int):
 
 
 def echo(log, upto: int) -> None:
-    """Publishes every polled record to outcomes until so many lie there."""
+    """Publishes every polled record to outcomes until so many lie there; what fails is tried again, as a runner does."""
     deadline = time.monotonic() + 60
-    while sum(len(outcomes(log, partition)) for partition in range(4)) < upto and time.monotonic() < deadline:
-        records = log.poll(5, 200)
-        unit = log.begin()
-        for record in records:
-            unit.publish("outcomes", record.partition, record.key, record.value)
-        with suppress(CommitFailedError):  # after a crash of the broker the membership may be lost once more
+    while time.monotonic() < deadline:
+        with suppress(CommitFailedError, LogUnavailableError):  # a broker that has just come back may be slow at first
+            if sum(len(outcomes(log, partition)) for partition in range(4)) >= upto:
+                return
+            records = log.poll(5, 200)
+            unit = log.begin()
+            for record in records:
+                unit.publish("outcomes", record.partition, record.key, record.value)
             unit.commit(done(records))
 
 
