@@ -27,6 +27,7 @@ from agent.regressors import Regressors
 from agent.row_sums import Adding, WeightedRows, added_here
 from agent.settings import ExpertSettings
 from agent.targets import Targets, linearised
+from envs.protocols import Floats
 
 _LIGHT = 16.0  # rows that stand for more move far: they take double precision from the start, and more steps
 _STEPS, _HEAVY_STEPS = 2, 5
@@ -103,8 +104,12 @@ class BayesianLogistic(nn.Module):
 
     def score(self, read: Regressors) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of the logit of each candidate, [N] each."""
-        mean_N, variance_N = self._reading.score(read, self._effect(read.item_N))
+        mean_N, variance_N = self.believed(read)
         return torch.from_numpy(mean_N), torch.from_numpy(np.sqrt(variance_N, out=variance_N))
+
+    def believed(self, read: Regressors) -> tuple[Floats, Floats]:
+        """Posterior mean and variance of the logit of each candidate, [N] each."""
+        return self._reading.score(read, self._effect(read.item_N))
 
     def logit(self, read: Regressors) -> Tensor:
         """Posterior mean of the logit of each candidate, [N], without its deviation."""

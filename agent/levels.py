@@ -21,6 +21,7 @@ from agent.crossed_rows import Doubles, Places
 from agent.row_sums import LEAST_CURVATURE
 from agent.settings import ExpertSettings
 from agent.table import Table
+from envs.protocols import Floats
 
 _TAKES_LITTLE = 0.1  # of a row or two: then it leaves the rest as good as whole, as where contexts never come back
 _SWEEPS = 4
@@ -175,11 +176,15 @@ class ContextLevels(nn.Module):
 
     def mean(self, group_N: Tensor, clock: Tensor) -> Tensor:
         """The level [N] of each group; 0 where it was never learned from, or where there is none."""
+        return torch.from_numpy(self.believed(group_N.numpy(), clock))
+
+    def believed(self, group_N: Places, clock: Tensor) -> Floats:
+        """As `mean`, of arrays."""
         if not len(self.table):
-            return torch.zeros(len(group_N))
-        place_N = self.table.find(group_N).numpy()
+            return np.zeros(len(group_N), np.float32)
+        place_N = self.table.places(group_N)
         mean_N, _ = self._now(np.maximum(place_N, 0), clock)
-        return torch.from_numpy(np.where(place_N >= 0, mean_N, 0.0).astype(np.float32))
+        return np.where(place_N >= 0, mean_N, 0.0).astype(np.float32)
 
     def of_rows(self, group_R: Tensor, clock: Tensor) -> SharedLevels | None:
         """The levels of R rows' groups, forgotten up to now; None where no row is of one."""

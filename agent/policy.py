@@ -107,35 +107,35 @@ class Policy(nn.Module):
         samples_MN = self.sample(inputs, logit_N).double().numpy() if "samples_MN" in needs else None
         item_rows_N = item_reward_N = None
         if "item_rows_N" in needs:
-            seen = self.expert.items.seen(inputs.item_N, self.expert.clock)
+            seen = self.expert.items.seen(torch.from_numpy(inputs.item_N), self.expert.clock)
             item_rows_N, item_reward_N = (each_N.double().numpy() for each_N in seen)
         return Belief(
-            logit_N.double().numpy(),
-            self.explore.sd_scale * sd_N.double().numpy(),
+            logit_N.numpy().astype(np.float64),
+            self.explore.sd_scale * sd_N.numpy().astype(np.float64),
             counts_B,
             int(self.rows) + round(float(self.open_rows)),
             samples_MN=samples_MN,
             item_rows_N=item_rows_N,
             item_reward_N=item_reward_N,
             resemblance=self.slates.resemblance(inputs.candidates_ND[:, : self.layout.interest]),
-            level_B=self.level.of_decisions(inputs.user_BU.numpy()),
+            level_B=self.level.of_decisions(inputs.user_BU),
         )
 
     @torch.no_grad()
     def score(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of each candidate's logit, [N] each."""
         if self.settings.scorer == "cosine":
-            cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side(inputs.candidates_ND))
-            logit_N = _COSINE_LOGIT * cosines_NS.sum(-1)
+            cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side.leading(inputs.candidates_ND))
+            logit_N = torch.from_numpy(_COSINE_LOGIT * cosines_NS.sum(axis=1))
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
-        logit_N, sd_N = self.expert.score(read)
-        own_N, variance_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
-        logit_NM = self._members(logit_N + own_N, inputs, read, idle=False)
-        return self.stack(logit_NM), (sd_N**2 + variance_N).sqrt()
+        expert_N, variance_N = self.expert.believed(read)
+        own_N, doubt_N = self.users.believed(inputs.user_B, read.item_NJ.numpy(), self.expert.clock, inputs.by_decision)
+        logit_MN = self._members(expert_N + own_N, inputs, read, idle=False)
+        return torch.from_numpy(self.stack.joint(logit_MN)), torch.from_numpy(np.sqrt(variance_N + doubt_N))
 
-    def _members(self, logit_N: Tensor, inputs: Inputs, read: Regressors, *, idle: bool) -> Tensor:
-        """What the members of the stack say [N, M]: the expert, the recent expert, and the network.
+    def _members(self, logit_N: Floats, inputs: Inputs, read: Regressors, *, idle: bool) -> Floats:
+        """What the members of the stack say [M, N]: the expert, the recent expert, and the network.
 
         Args:
             logit_N: what the expert says, with what the users want beyond it.
@@ -143,14 +143,13 @@ class Policy(nn.Module):
             read: the same, as the expert reads them.
             idle: whether a network that does not count is asked too; it says 0 otherwise.
         """
-        level_B = self.levels.mean(inputs.group_B, self.expert.clock)
-        columns = [logit_N + level_B[inputs.segment_N], self.recent.logit(self._leading(read))]
-        if self.settings.network.steps:
-            asked = idle or float(self.stack.weight[-1]) > 0.0
-            columns.append(
-                self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]) if asked else torch.zeros_like(logit_N)
-            )
-        return torch.stack(columns, dim=1)
+        level_B = self.levels.believed(inputs.group_B, self.expert.clock)
+        logit_MN = np.zeros((len(self.stack.weight), len(logit_N)), logit_N.dtype)
+        np.add(logit_N, level_B[inputs.segment_N], out=logit_MN[0])
+        logit_MN[1] = self.recent.logit(self._leading(read)).numpy()
+        if self.settings.network.steps and (idle or float(self.stack.weight[-1]) > 0.0):
+            logit_MN[2] = self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]).numpy()
+        return logit_MN
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
         """Joint draws [M, N] of the logits around those given, the same for the same weights.
@@ -169,13 +168,13 @@ class Policy(nn.Module):
 
     def read(self, inputs: Inputs) -> Regressors:
         """What the expert reads of the candidates."""
-        context_BI = _with_one(self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1)))
+        context_BI = _with_one(self.context_side.leading(np.concatenate([inputs.context_BC, inputs.user_BU], axis=1)))
         item_NR, further_NF = self.item_side.both(inputs.candidates_ND)
-        apart_NS = self.similarity(self.similarity.cosines(inputs, self.item_side, item_NR))
+        apart_NS = self.similarity.scaled(self.similarity.cosines(inputs, self.item_side, item_NR))
         if further_NF.shape[1]:
-            apart_NS = torch.cat([apart_NS, further_NF], dim=1)
-        context_NI = torch.from_numpy(context_BI[inputs.segment_N.numpy()])
-        return Regressors(context_NI, torch.from_numpy(_with_one(item_NR)), apart_NS, inputs.item_N)
+            apart_NS = np.concatenate([apart_NS, further_NF], axis=1)
+        read = (context_BI.take(inputs.segment_N, axis=0), _with_one(item_NR), apart_NS, inputs.item_N)
+        return Regressors(*map(torch.from_numpy, read))
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
@@ -192,7 +191,7 @@ class Policy(nn.Module):
         inputs = inputs_of_rows(rows)
         self.context_side.fit(np.concatenate([rows.context_RC, rows.user_RU], axis=1))
         self.item_side.fit(rows.candidate_RD)
-        item_NR = self.item_side(inputs.candidates_ND)
+        item_NR = self.item_side.leading(inputs.candidates_ND)
         self.similarity.fit(self.similarity.cosines(inputs, self.item_side, item_NR))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active[: self.item_side.width]])
@@ -216,8 +215,10 @@ class Policy(nn.Module):
         self.settle()
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
-        logit_RM = self._members(self.expert.logit(read) + own_R, inputs, read, idle=True)
+        user_R, group_R = torch.from_numpy(inputs.user_B), torch.from_numpy(inputs.group_B)
+        own_R, _ = self.users.effect(user_R, read.item_NJ, self.expert.clock)
+        logit_MR = self._members((self.expert.logit(read) + own_R).numpy(), inputs, read, idle=True)
+        logit_RM = torch.from_numpy(logit_MR.T)
         effect_R = self.slates.effect(rows)
         joint_R = self.stack(logit_RM) + effect_R.to(logit_RM.dtype)
         seen = self.slates.seen(rows, joint_R, rows.weight_R)
@@ -227,13 +228,13 @@ class Policy(nn.Module):
             self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
         self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
         targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
-        shared = self.levels.of_rows(inputs.group_B, self.expert.clock)
+        shared = self.levels.of_rows(group_R, self.expert.clock)
         levels = self.expert.learn(read, targets, shared)
         if levels is not None:
             self.levels.commit(levels, self.expert.clock)
         self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
-        shared_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + effect_R
-        self.users.learn(inputs.user_B, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
+        shared_R = self.expert.logit(read) + self.levels.mean(group_R, self.expert.clock) + effect_R
+        self.users.learn(user_R, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
 
@@ -253,18 +254,15 @@ class Policy(nn.Module):
             How many steps were clipped.
         """
         inputs, clipped = inputs_of_rows(rows), 0
-        side_RI = self.context_side(torch.cat([inputs.context_BC, inputs.user_BU], dim=1))
-        columns = (
-            side_RI,
-            self.item_side(inputs.candidates_ND),
-            *map(torch.from_numpy, (rows.reward_R, rows.weight_R)),
-        )
+        side_RI = self.context_side.leading(np.concatenate([inputs.context_BC, inputs.user_BU], axis=1))
+        item_RJ = self.item_side.leading(inputs.candidates_ND)
+        columns = tuple(map(torch.from_numpy, (side_RI, item_RJ, rows.reward_R, rows.weight_R)))
         for some in (slice(start, start + batch) for start in range(0, len(rows), batch)):
-            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in columns)
+            context, item, reward_R, weight_R = (column[some] for column in columns)
             if rows.slot_R[some].any():
-                seen = self.slates.seen(rows[some], self.network(context_RI, item_RJ), rows.weight_R[some])
+                seen = self.slates.seen(rows[some], self.network(context, item), rows.weight_R[some])
                 reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
-            clipped += self.network.step(context_RI, item_RJ, reward_R, mask_TR[:, some] * weight_R)
+            clipped += self.network.step(context, item, reward_R, mask_TR[:, some] * weight_R)
         return clipped
 
     @torch.no_grad()
@@ -272,12 +270,13 @@ class Policy(nn.Module):
         """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
+        group_R = torch.from_numpy(inputs.group_B)
+        own_R, _ = self.users.effect(torch.from_numpy(inputs.user_B), read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R, shared = own_R.double(), self.levels.of_rows(inputs.group_B, self.expert.clock)
+        known_R, shared = own_R.double(), self.levels.of_rows(group_R, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
-            logit_R = self.expert.logit(read) + self.levels.mean(inputs.group_B, self.expert.clock) + known_R
+            logit_R = self.expert.logit(read) + self.levels.mean(group_R, self.expert.clock) + known_R
             reward_R, weight_R64, _ = self.slates.seen(rows, logit_R, weight_R)
         self.expert.provide(read, Targets(reward_R, weight_R64, known_R), shared)
         self.open_rows.fill_(float(weight_R.sum()))
@@ -293,7 +292,8 @@ class Policy(nn.Module):
         self.open_rows.zero_()
 
 
-def _with_one(side_NX: Tensor) -> Floats:
-    with_one_NX = np.ones((len(side_NX), 1 + side_NX.shape[1]), np.float32)
-    with_one_NX[:, 1:] = side_NX.numpy()
+def _with_one(side_NX: Floats) -> Floats:
+    with_one_NX = np.empty((len(side_NX), 1 + side_NX.shape[1]), np.float32)
+    with_one_NX[:, 0] = 1.0
+    with_one_NX[:, 1:] = side_NX
     return with_one_NX

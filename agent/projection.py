@@ -6,7 +6,7 @@ at least `rank` columns, so that 384 embedding columns do not drown 16 numeric o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +33,18 @@ class Rank:
     most: int
     explained: float
     further: int = 0
+
+
+class _Read(NamedTuple):
+    """What a projection is worked out from: its buffers as arrays, and the lengths that rows are shortened to."""
+
+    center: Floats
+    scale: Floats
+    heavy: NDArray[np.int64]
+    weights: Floats
+    offset: Floats
+    longest: float
+    longest_further: float
 
 
 class Projection(nn.Module):
@@ -72,33 +84,52 @@ class Projection(nn.Module):
 
     def moved(self) -> None:
         """Says that the buffers changed."""
-        self._has_heavy = bool(self.heavy.any())
         ends = (slice(0, self.width), slice(self.width, None))
-        self._longest = [_LONGEST * max(int(self.active[end].sum()), 1) ** 0.5 for end in ends]
+        self._read = _Read(
+            self.center.numpy().copy(),
+            self.scale.numpy().copy(),
+            np.flatnonzero(self.heavy.numpy()),
+            self.weights.numpy().copy(),
+            self.offset.numpy().copy(),
+            *(_LONGEST * max(int(self.active[end].sum()), 1) ** 0.5 for end in ends),
+        )
 
     def forward(self, values: Tensor) -> Tensor:
         """Leading components [R, width] of values [R, columns]."""
-        return self.both(values, further=False)[0]
+        return torch.from_numpy(self.leading(values.numpy()))
 
-    def both(self, values: Tensor, *, further: bool = True) -> tuple[Tensor, Tensor]:
+    def leading(self, values: Floats) -> Floats:
+        """As `forward`, of arrays."""
+        read, width = self._read, self.width
+        components: Floats = self._squash(values) @ read.weights[:, :width]
+        components -= read.offset[:width]
+        _shorten(components, read.longest)
+        return components
+
+    def both(self, values: Floats) -> tuple[Floats, Floats]:
         """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
-        width = self.width + (self.further if further else 0)
-        components = (self.squash(values) @ self.weights[:, :width]).numpy()
-        components -= self.offset[:width].numpy()
+        if not self.further:
+            return self.leading(values), values[:, :0]
+        read = self._read
+        components = self._squash(values) @ read.weights
+        components -= read.offset
         leading, more = components[:, : self.width], components[:, self.width :]
-        _shorten(leading, self._longest[0])
-        if more.shape[1]:
-            _shorten(more, self._longest[1])
-        return torch.from_numpy(leading), torch.from_numpy(more)
+        _shorten(leading, read.longest)
+        _shorten(more, read.longest_further)
+        return leading, more
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
-        z = torch.sub(values, self.center).div_(self.scale)
-        heavy = self.heavy.numpy()
-        tails = 1.1 * np.arcsinh(z.numpy()[:, heavy]) if self._has_heavy else None
-        z.clamp_(-_CLIP, _CLIP)
+        return torch.from_numpy(self._squash(values.numpy()))
+
+    def _squash(self, values: Floats) -> Floats:
+        read = self._read
+        z: Floats = values - read.center
+        z /= read.scale
+        tails = 1.1 * np.arcsinh(z[:, read.heavy]) if len(read.heavy) else None
+        np.minimum(np.maximum(z, -_CLIP, out=z), _CLIP, out=z)
         if tails is not None:
-            z.numpy()[:, heavy] = np.clip(tails, -4.0, 4.0)
+            z[:, read.heavy] = np.clip(tails, -4.0, 4.0)
         return z
 
     def fit(self, values: NDArray[np.float32]) -> None:
@@ -108,7 +139,7 @@ class Projection(nn.Module):
         self.scale.copy_(torch.from_numpy(scale))
         self.heavy.copy_(torch.from_numpy(heavy))
         self.moved()
-        squashed = self.squash(torch.from_numpy(values)).double().numpy()
+        squashed = self._squash(values).astype(np.float64)
         found, mean, kept = _components(squashed, self._blocks, self._rank)
         self.weights.zero_()
         self.offset.zero_()
@@ -174,10 +205,10 @@ def _unit(eigenvalues: Doubles) -> float:
 
 def _shorten(components: Floats, longest: float) -> None:
     """Shortens rows that are too long, in place."""
-    norm = np.sqrt(np.einsum("rc,rc->r", components, components))
-    far = np.flatnonzero(norm > longest)
-    if len(far):
-        components[far] *= (longest / norm[far])[:, None]
+    square = np.einsum("rc,rc->r", components, components)
+    far_R = square > longest**2
+    if far_R.any():
+        components[far_R] *= (longest / np.sqrt(square[far_R]))[:, None]
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

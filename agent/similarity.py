@@ -34,17 +34,19 @@ class Similarity(nn.Module):
         self.register_buffer("center", torch.full((self.width,), _USUAL_COSINE[0]))
         self.register_buffer("scale", torch.full((self.width,), _USUAL_COSINE[1]))
 
-    def forward(self, cosines_NS: Tensor) -> Tensor:
+    def scaled(self, cosines_NS: Floats) -> Floats:
         """Cosines as the experts read them: centred, scaled, and bounded."""
-        scaled_NS = (cosines_NS.numpy() - self.center.numpy()) / self.scale.numpy()
-        return torch.from_numpy(np.clip(scaled_NS, -_LARGEST, _LARGEST, out=scaled_NS))
+        scaled_NS: Floats = cosines_NS - self.center.numpy()
+        scaled_NS /= self.scale.numpy()
+        return np.minimum(np.maximum(scaled_NS, -_LARGEST, out=scaled_NS), _LARGEST, out=scaled_NS)
 
-    def fit(self, cosines_RS: Tensor) -> None:
+    def fit(self, cosines_RS: Floats) -> None:
         """Fits centre and scale to rows; the scale is never below that of usual texts."""
-        self.center.copy_(cosines_RS.median(dim=0).values)
-        self.scale.copy_(cosines_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
+        found_RS = torch.from_numpy(cosines_RS)
+        self.center.copy_(found_RS.median(dim=0).values)
+        self.scale.copy_(found_RS.std(dim=0).clamp_min(_USUAL_COSINE[1]))
 
-    def cosines(self, inputs: Inputs, item_side: Projection, item_NR: Tensor) -> Tensor:
+    def cosines(self, inputs: Inputs, item_side: Projection, item_NR: Floats) -> Floats:
         """Cosines [N, S]; 0 where one of the two is missing.
 
         Each once as they are and once through the item's components, where what all items share is gone.
@@ -55,25 +57,28 @@ class Similarity(nn.Module):
             item_NR: the components of the candidates.
         """
         layout = self._layout
-        item_NE = inputs.candidates_ND.numpy()[:, : layout.interest]
+        item_NE = inputs.candidates_ND[:, : layout.interest]
+        cosines_NS = np.empty((len(item_NE), self.width), np.float32)
         if not self.width:
-            return torch.zeros(len(item_NE), 0)
-        sides = [(each_NX, _lengths(each_NX)) for each_NX in (item_NE, item_NR.numpy())]
-        columns = []
+            return cosines_NS
+        sides = [(each_NX, _lengths(each_NX)) for each_NX in (item_NE, item_NR)]
+        columns = iter(cosines_NS.T)
         for asked_BE in self._asked(inputs):
-            as_item_BD = np.zeros((len(asked_BE), layout.candidate_total), np.float32)
-            as_item_BD[:, : layout.interest] = asked_BE
-            asked_BR = item_side(torch.from_numpy(as_item_BD)).numpy() * asked_BE.any(axis=1, keepdims=True)
+            as_item_BD = asked_BE
+            if layout.interest < layout.candidate_total:
+                as_item_BD = np.zeros((len(asked_BE), layout.candidate_total), np.float32)
+                as_item_BD[:, : layout.interest] = asked_BE
+            asked_BR = item_side.leading(as_item_BD) * asked_BE.any(axis=1, keepdims=True)
             for asked_BX, (item_NX, length_N) in zip((asked_BE, asked_BR), sides, strict=True):
                 unit_BX = asked_BX / _lengths(asked_BX)[:, None]
-                columns.append(inputs.by_decision.dots(unit_BX, item_NX) / length_N)
-        return torch.from_numpy(np.stack(columns, axis=1))
+                np.divide(inputs.by_decision.dots(unit_BX, item_NX), length_N, out=next(columns))
+        return cosines_NS
 
     def _asked(self, inputs: Inputs) -> list[Floats]:
         """What items are compared with, in the space of interests: the context's text, and the user's interest."""
         text, interest = self._layout.text, self._layout.interest
-        asked = [inputs.context_BC.numpy()[:, :text]] if text else []
-        return [*asked, inputs.user_BU.numpy()[:, :interest]] if interest else asked
+        asked = [inputs.context_BC[:, :text]] if text else []
+        return [*asked, inputs.user_BU[:, :interest]] if interest else asked
 
 
 def _lengths(vector_NX: Floats) -> Floats:

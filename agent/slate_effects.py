@@ -13,6 +13,7 @@ from agent.examination import CARRIED, Examination, Seen
 from agent.redundancy import Redundancy
 from agent.settings import SlateSettings
 from agent.targets import Targets
+from envs.protocols import Floats
 from envs.rows import Rows
 
 
@@ -63,11 +64,11 @@ class SlateEffects(nn.Module):
             targets = Targets(seen.reward_R[later], seen.weight_R[later], offset_R[later])
             self.redundancy.learn(rows.alike_R[later_R], targets)
 
-    def resemblance(self, vector_NE: Tensor) -> Resemblance | None:
+    def resemblance(self, vector_NE: Floats) -> Resemblance | None:
         """How candidates of these vectors change each other; None while no slates were learned, or where not asked."""
         if self._settings.later_slots == "proportional" or not int(self.rows):
             return None
-        return Resemblance(vector_NE.numpy(), self.redundancy.mean.numpy().copy())
+        return Resemblance(vector_NE, self.redundancy.mean.numpy().copy())
 
     def carry(self, other: "SlateEffects") -> None:
         """Begins with what another one learned, before the same rows are learned again; part of it counts."""

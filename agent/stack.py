@@ -6,8 +6,11 @@ tells candidates apart: a common error of all predictions is not the network's t
 """
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agent.settings import StackSettings
@@ -65,7 +68,12 @@ class Stack(nn.Module):
 
     def forward(self, logit_NM: Tensor) -> Tensor:
         """The joint logit [N] of what M members say."""
-        joint_N: Tensor = logit_NM.clamp(_LOWEST, _HIGHEST) @ self.weight.to(logit_NM.dtype)
+        return torch.from_numpy(self.joint(logit_NM.numpy().T))
+
+    def joint(self, logit_MN: NDArray[Any]) -> NDArray[Any]:
+        """As `forward`, of arrays, a row for each member."""
+        clipped_MN = np.minimum(np.maximum(logit_MN, _LOWEST), _HIGHEST)
+        joint_N: NDArray[Any] = self.weight.numpy().astype(logit_MN.dtype) @ clipped_MN
         return joint_N
 
     def learn(

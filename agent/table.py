@@ -92,7 +92,11 @@ class Table(nn.Module):
 
     def find(self, key_N: Tensor) -> Tensor:
         """The place [N] of each key's row; -1 where there is none."""
-        return torch.from_numpy(self._index.find(key_N.numpy()))
+        return torch.from_numpy(self.places(key_N.numpy()))
+
+    def places(self, key_N: Places) -> Places:
+        """As `find`, of arrays."""
+        return self._index.find(key_N)
 
     def place(self, key_M: Tensor, now: float) -> Tensor:
         """The places [M] of the rows of different keys, made where there are none; M <= `most`."""

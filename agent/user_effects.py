@@ -16,6 +16,8 @@ from agent.table import Table
 from agent.targets import Targets
 from envs.protocols import Floats
 
+Places = NDArray[np.int64]
+
 
 class UserEffects(nn.Module):
     """Weights on [1, b] for each user learned from, up to a bound; the longest unseen go first.
@@ -55,15 +57,20 @@ class UserEffects(nn.Module):
             clock: rows learned, as forgetting counts them.
             by_decision: whose candidates they are; where not given, each decision has one.
         """
-        place_B = self.table.find(user_B).numpy()
+        by_decision = by_decision or ByDecision.one_each(len(item_NJ))
+        mean_N, variance_N = self.believed(user_B.numpy(), item_NJ.numpy(), clock, by_decision)
+        return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
+
+    def believed(self, user_B: Places, b_NJ: Floats, clock: Tensor, by_decision: ByDecision) -> tuple[Floats, Floats]:
+        """As `effect`, of arrays."""
+        place_B = self.table.places(user_B)
         known_B1 = (place_B >= 0)[:, None]
         if not known_B1.any():
-            return item_NJ.new_zeros(len(item_NJ)), item_NJ.new_zeros(len(item_NJ))
+            return np.zeros(len(b_NJ), b_NJ.dtype), np.zeros(len(b_NJ), b_NJ.dtype)
         mean_BJ, precision_BJ = self._now(np.maximum(place_B, 0, out=place_B), clock)
-        b_NJ, by_decision = item_NJ.numpy(), by_decision or ByDecision.one_each(len(item_NJ))
         mean_N = by_decision.dots(mean_BJ * known_B1, b_NJ)
         variance_N = by_decision.dots(known_B1 / precision_BJ, b_NJ * b_NJ)
-        return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
+        return mean_N, variance_N
 
     def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
         """Takes in R rows, those of one user in their order.

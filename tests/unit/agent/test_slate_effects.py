@@ -38,7 +38,7 @@ def test_with_one_slot_the_settings_of_slates_change_nothing_bit_for_bit():
     for name, value in on.policy.state_dict().items():
         assert name.startswith("slates.") or torch.equal(value, other[name]), name
     assert int(on.policy.slates.rows) == 0
-    assert on.policy.slates.resemblance(torch.zeros(3, 4)) is None
+    assert on.policy.slates.resemblance(np.zeros((3, 4), np.float32)) is None
 
 
 def test_rewards_are_compared_with_what_is_seen_and_attractive():
@@ -88,7 +88,7 @@ def test_open_rows_count_as_far_as_they_are_seen():
 
 def test_candidates_change_each_other_once_slates_were_learned():
     learning, _ = learned(AgentSettings(), *(slates(seed, 512) for seed in range(3)))
-    vectors = torch.ones(3, 4)
+    vectors = np.ones((3, 4), np.float32)
     found = learning.policy.slates.resemblance(vectors)
     assert found.vector_NE.shape == (3, 4)
     assert found.weight_F.tolist() == learning.policy.slates.redundancy.mean.tolist()
