@@ -64,12 +64,13 @@ class BanditAgent:
         policy = self._learner().policy
         belief = policy.believe(observation)
         decisions = decide(impressions, belief, policy.explore, run_seed=self.seed, version=policy.version)
+        encoder_version = self._featurizer.encoder_version
         return [
             recommendation(
                 impression,
                 decision,
                 knew=knew,
-                encoder_version=self._featurizer.encoder_version,
+                encoder_version=encoder_version,
                 max_probabilities=len(impression.candidates),
             )
             for impression, decision, knew in zip(impressions, decisions, observation.knew, strict=True)

@@ -63,6 +63,11 @@ class Belief:
         return np.repeat(self.counts_B, self.counts_B)
 
     @cached_property
+    def mean_N(self) -> Doubles:
+        """The probability of a reward at the mean logit of each candidate."""
+        return sigmoid(self.logit_N)
+
+    @cached_property
     def greedy_B(self) -> Places:
         """The index (into N) of each decision's candidate with the highest mean; the first of equals."""
         return first_best(self.logit_N, self.counts_B)

@@ -11,7 +11,7 @@ from agent.later_slots import LaterSlots
 from agent.settings import ExploreSettings
 from envs.decision import Decision
 from stream.events import Exploring, Impression
-from stream.identity import decision_id, decision_seed
+from stream.identity import decision_id, decision_seeds
 
 
 def decide(
@@ -39,11 +39,11 @@ def decide(
     """
     shares_N = probabilities(explore, belief)
     slots_B = [impression.slots for impression in impressions]
-    seeds_B = [decision_seed(run_seed, decision_id(each.user_id, each.impression_id)) for each in impressions]
+    seeds_B = decision_seeds(run_seed, [decision_id(each.user_id, each.impression_id) for each in impressions])
     change = belief.resemblance if max(slots_B) > 1 else None
     later = None if change is None else LaterSlots(explore, belief, change)
     drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B, later)
-    score_N = sigmoid(belief.logit_N if later is None else later.logit_N).tolist()
+    score_N = (belief.mean_N if later is None else sigmoid(later.logit_N)).tolist()
     share_N, ends_B = shares_N.tolist(), np.cumsum(belief.counts_B).tolist()
     greedy_B = belief.greedy_B.tolist()
     exploring_B = exploring(belief, shares_N)
@@ -68,7 +68,7 @@ def decide(
 
 def exploring(belief: Belief, shares_N: NDArray[np.float64]) -> list[Exploring]:
     """How far each decision explores, and what that is expected to cost; numbers have five digits, as they travel."""
-    mean_N, greedy_B = sigmoid(belief.logit_N), belief.greedy_B
+    mean_N, greedy_B = belief.mean_N, belief.greedy_B
     cost_B = np.maximum(mean_N[greedy_B] - belief.total(shares_N * mean_N), 0.0)
     level_B = np.ones(len(cost_B)) if belief.level_B is None else belief.level_B
     places_B = (greedy_B - belief.starts_B).tolist()

@@ -90,12 +90,14 @@ def draw_slates(
         rows_A = np.flatnonzero(slots_B > slot)  # the decisions that have this slot
         if slot and later is not None:
             left_BK[rows_A] = later(rows_A, np.array([drawn_B[row].indices for row in rows_A.tolist()]))
-        left_AK = left_BK[rows_A]
+        left_AK = left_BK if len(rows_A) == len(left_BK) else left_BK[rows_A]
         cumulative_AK = left_AK.cumsum(axis=1)
         total_A = cumulative_AK[:, -1]
         target_A = _uniforms(words_B[rows_A], slot) * total_A
-        last_A = left_AK.shape[1] - 1 - (left_AK[:, ::-1] > 0).argmax(axis=1)  # rounding may point behind it
-        index_A = np.minimum((cumulative_AK <= target_A[:, None]).sum(axis=1), last_A)
+        index_A = (cumulative_AK <= target_A[:, None]).sum(axis=1)
+        if index_A.max() == left_AK.shape[1]:  # rounding may point behind the last one that is left
+            last_A = left_AK.shape[1] - 1 - (left_AK[:, ::-1] > 0).argmax(axis=1)
+            index_A = np.minimum(index_A, last_A)
         share_A = left_BK[rows_A, index_A]
         given = slot == 0 or later is not None
         propensity_A = share_A if given else np.minimum(share_A / total_A, 1.0)

@@ -6,23 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.settings import InterestSettings
 from envs.protocols import Floats
 from stream.events import Knew
+
+Doubles = NDArray[np.float64]
 
 _OPEN_CLICKS = 64  # of a user; of a thousand clicks within one window the older ones say nothing new
 
 
 @dataclass(slots=True)
 class User:
-    """One user: interest vectors of unit length with their weights (decayed clicks), counts, time of the last click."""
+    """One user: interest vectors of unit length with their weights (decayed clicks), counts, time of the last click.
+
+    `told` is the interest as it was told last, where no context selects among the vectors; until the next click.
+    """
 
     vectors: list[Floats] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     clicks: int = 0
     decisions: int = 0
     last_click_ms: int | None = None
+    told: bytes | None = field(default=None, compare=False, repr=False)
 
     def copy(self) -> "User":
         """Another user who knows the same; vectors are never changed in place, so they are shared."""
@@ -31,6 +38,7 @@ class User:
     def click(self, settings: InterestSettings, ts_ms: int, item_E: Floats) -> None:
         """Takes in a click on an item with the vector `item_E` (of any length; its direction counts)."""
         self.clicks += 1
+        self.told = None
         self.last_click_ms = max(ts_ms, self.last_click_ms or 0)
         wide_E = item_E.astype(np.float64)  # squares of legal features can leave float32
         length = float(np.linalg.norm(wide_E))
@@ -141,13 +149,17 @@ class InterestStore:
     def _interest(self, user: User, about_E: Floats) -> bytes | None:
         if not user.vectors:
             return None
-        if len(user.vectors) == 1:
-            blended_E = user.vectors[0].astype(np.float64)
-        else:
+        if len(user.vectors) > 1 and len(about_E) == len(user.vectors[0]):
             vectors_ME = np.array(user.vectors)
-            weights_M = np.array(user.weights)
-            if len(about_E) == vectors_ME.shape[1]:
-                weights_M = weights_M * np.exp(self._settings.attention * (vectors_ME @ about_E))
-            blended_E = weights_M @ vectors_ME
-        length = math.sqrt(blended_E @ blended_E)
-        return (blended_E / length).astype("<f2").tobytes() if length > 0 else None
+            near_M = np.exp(self._settings.attention * (vectors_ME @ about_E))
+            return _told((np.array(user.weights) * near_M) @ vectors_ME)
+        if user.told is None:
+            one = len(user.vectors) == 1
+            blended_E = user.vectors[0].astype(np.float64) if one else np.array(user.weights) @ np.array(user.vectors)
+            user.told = _told(blended_E)
+        return user.told
+
+
+def _told(interest_E: Doubles) -> bytes | None:
+    length = math.sqrt(interest_E @ interest_E)
+    return (interest_E / length).astype("<f2").tobytes() if length > 0 else None

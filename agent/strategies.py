@@ -10,7 +10,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from agent.belief import Belief, Doubles, first_best, sigmoid, wins
+from agent.belief import Belief, Doubles, Places, first_best, sigmoid, wins
 from agent.errors import ExploreError
 from agent.settings import ExploreSettings
 
@@ -33,10 +33,11 @@ def inverse_gap_weighting(settings: ExploreSettings, belief: Belief) -> Doubles:
         (SquareCB), algorithm 1; gamma = gap_scale * sqrt(n).
     """
     gamma = settings.gap_scale * math.sqrt(max(belief.rows, 1))
-    shares_N = _by_gaps(sigmoid(belief.logit_N + belief.sd_N), gamma, belief)
+    hope_N = sigmoid(belief.logit_N + belief.sd_N)
+    shares_N = _by_gaps(hope_N, first_best(hope_N, belief.counts_B), gamma, belief)
     if belief.level_B is not None:
         level_N = belief.spread(belief.level_B)
-        shares_N = level_N * shares_N + (1.0 - level_N) * _by_gaps(sigmoid(belief.logit_N), gamma, belief)
+        shares_N = level_N * shares_N + (1.0 - level_N) * _by_gaps(belief.mean_N, belief.greedy_B, gamma, belief)
     if settings.evaluable:
         near_N = _softmax(belief.logit_N, 1.0 / _EVALUABLE_TEMPERATURE, belief)
         shares_N = (1.0 - settings.evaluable) * shares_N + settings.evaluable * near_N
@@ -94,7 +95,7 @@ def boltzmann(settings: ExploreSettings, belief: Belief) -> Doubles:
     rows_N = belief.held("item_rows_N", settings.strategy)
     reward_N = belief.held("item_reward_N", settings.strategy)
     alpha_N = rows_N / (rows_N + settings.value_rows)
-    predicted_N = sigmoid(belief.logit_N)
+    predicted_N = belief.mean_N
     value_N = np.where(rows_N > 0, alpha_N * reward_N + (1.0 - alpha_N) * predicted_N, predicted_N)
     value_N = np.clip(value_N, _LEAST_VALUE, 1.0 - _LEAST_VALUE)
     score_N = np.where(rows_N > 0, np.log(value_N) - np.log1p(-value_N), belief.logit_N)
@@ -142,8 +143,7 @@ def thompson(settings: ExploreSettings, belief: Belief) -> Doubles:
     return wins(belief.held("samples_MN", settings.strategy), belief.counts_B)
 
 
-def _by_gaps(value_N: Doubles, gamma: float, belief: Belief) -> Doubles:
-    best_B = first_best(value_N, belief.counts_B)
+def _by_gaps(value_N: Doubles, best_B: Places, gamma: float, belief: Belief) -> Doubles:
     gap_N = belief.spread(value_N[best_B]) - value_N
     shares_N: Doubles = 1.0 / (belief.counts_N + gamma * gap_N)
     shares_N[best_B] = 0.0

@@ -57,8 +57,10 @@ def recommendation(
         user_id=impression.user_id,
         ts_ms=impression.ts_ms,
         slate=tuple(
-            Slot(item_id=candidates[index].item_id, propensity=propensity, score=score)
-            for index, propensity, score in zip(decision.slate, decision.propensities, decision.scores, strict=True)
+            [
+                Slot(item_id=candidates[index].item_id, propensity=propensity, score=score)
+                for index, propensity, score in zip(decision.slate, decision.propensities, decision.scores, strict=True)
+            ]
         ),
         slate_propensity=product or None,  # of a hundred slots and more it can be too small for a number
         probabilities=decision.probabilities if tells else None,

@@ -3,8 +3,7 @@
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, starmap
-from operator import attrgetter
+from itertools import starmap
 from typing import Literal, cast
 
 import numpy as np
@@ -20,8 +19,6 @@ from envs.protocols import Encoder, Floats, Known
 from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Knew, Outcome
 from stream.settings import Section
-
-_FEATURES, _ITEM = attrgetter("features"), attrgetter("item_id")
 
 
 class FeatureSettings(Section):
@@ -103,10 +100,11 @@ class Featurizer:
             FeatureError: numeric features of one of them do not fit; nothing is settled by them.
         """
         layout = self._layout or self._lay_out(impressions)
-        for impression in impressions:
-            _check("context.features", impression.context.features, layout.context)
         candidates = candidates_of(impressions)
-        if {len(each) for each in map(_FEATURES, candidates) if each is not None} - {layout.candidate}:
+        if _lengths([impression.context for impression in impressions]) - {layout.context}:
+            for impression in impressions:
+                _check("context.features", impression.context.features, layout.context)
+        if _lengths(candidates) - {layout.candidate}:
             for candidate in candidates:
                 _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
         self._layout = layout
@@ -123,7 +121,7 @@ class Featurizer:
             user_BU=user_vectors(knew, layout.interest),
             candidates_ND=self._candidates(candidates),
             counts_B=np.array([len(impression.candidates) for impression in impressions], dtype=np.int64),
-            item_N=keys_of(map(_ITEM, candidates)),
+            item_N=keys_of([candidate.item_id for candidate in candidates]),
             user_B=keys_of([user for _, user in users]),
             group_B=groups_of(contexts),
             knew=knew,
@@ -187,8 +185,10 @@ class Featurizer:
     ) -> tuple[Knew, ...]:
         about_BE = context_BC[:, : self.layout.text]
         return tuple(
-            known.read(user, impression.ts_ms, about_E)
-            for (known, user), impression, about_E in zip(users, impressions, about_BE, strict=True)
+            [
+                known.read(user, impression.ts_ms, about_E)
+                for (known, user), impression, about_E in zip(users, impressions, about_BE, strict=True)
+            ]
         )
 
     def _lay_out(self, impressions: Sequence[Impression]) -> Layout:
@@ -217,13 +217,25 @@ class Featurizer:
         if self.layout.text and self._encoder is not None:
             blocks.append(self._encoder.encode([part.text or "" for part in parts]))
         if numeric:
-            blocks.append(_numbers(list(map(_FEATURES, parts)), numeric))
+            blocks.append(_numbers([part.features for part in parts], numeric))
         return blocks[-1] if len(blocks) < 3 else np.concatenate(blocks, axis=1)
 
 
 def candidates_of(impressions: Sequence[Impression]) -> list[Candidate]:
     """The candidates of all impressions, one after the other."""
-    return list(chain.from_iterable(impression.candidates for impression in impressions))
+    candidates: list[Candidate] = []
+    for impression in impressions:
+        candidates += impression.candidates
+    return candidates
+
+
+def _lengths(parts: Sequence[Context | Candidate]) -> set[int]:
+    """How many numeric features there are, where there are some."""
+    features = [part.features for part in parts]
+    try:
+        return set(map(len, cast("list[tuple[float, ...]]", features)))  # the usual case, at the speed of C
+    except TypeError:
+        return {len(each) for each in features if each is not None}
 
 
 def _numbers(features: Sequence[tuple[float, ...] | None], length: int) -> Floats:

@@ -65,11 +65,9 @@ def user_vectors(knew: Sequence[Knew | None], interest_dim: int) -> Floats:
             )
         interest_ME = np.frombuffer(b"".join(interests.values()), dtype="<f2").reshape(-1, interest_dim)
         vector_BU[list(interests), :interest_dim] = interest_ME
-    vector_BU[:, interest_dim] = np.log1p(np.array([each.clicks for each in known]))
-    vector_BU[:, interest_dim + 1] = np.log1p(np.array([each.decisions for each in known]))
-    vector_BU[:, interest_dim + 2] = [_recency(each.idle_ms) for each in known]
+    told_BS = np.array(
+        [(each.clicks, each.decisions, np.inf if each.idle_ms is None else each.idle_ms) for each in known], np.float64
+    ).reshape(-1, USER_SCALARS)
+    vector_BU[:, interest_dim:-1] = np.log1p(told_BS[:, :-1])
+    vector_BU[:, -1] = 1.0 / (1.0 + np.maximum(told_BS[:, -1], 0.0) / _IDLE_SCALE_MS)
     return vector_BU
-
-
-def _recency(idle_ms: int | None) -> float:
-    return 0.0 if idle_ms is None else 1.0 / (1.0 + max(idle_ms, 0) / _IDLE_SCALE_MS)

@@ -8,7 +8,9 @@ import msgspec
 from stream.errors import EventError
 from stream.reason import shown
 from stream.rules import (
+    LARGEST,
     are_features,
+    is_usual_id,
     require_close,
     require_distinct,
     require_distribution,
@@ -181,7 +183,8 @@ class Exploring(Event, frozen=True, kw_only=True):
     greedy: int
 
     def __post_init__(self) -> None:
-        require_finite("exploring.level", (self.level, self.cost))
+        if not (abs(self.level) <= LARGEST and abs(self.cost) <= LARGEST):
+            require_finite("exploring.level", (self.level, self.cost))
         if self.greedy < 0:
             raise EventError(f"exploring.greedy must be an index of a candidate; got {self.greedy}")
 
@@ -220,8 +223,9 @@ class Recommendation(Event, frozen=True, kw_only=True):
     exploring: Exploring | None = None
 
     def __post_init__(self) -> None:
-        for name in ("decision_id", "impression_id", "user_id"):
-            require_id(f"recommendation.{name}", getattr(self, name))
+        if not (is_usual_id(self.decision_id) and is_usual_id(self.impression_id) and is_usual_id(self.user_id)):
+            for name in ("decision_id", "impression_id", "user_id"):
+                require_id(f"recommendation.{name}", getattr(self, name))
         require_time("recommendation.ts_ms", self.ts_ms)
         if not self.slate:
             raise EventError("recommendation.slate must not be empty; got ()")

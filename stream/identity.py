@@ -20,7 +20,7 @@ def decision_id(user_id: str, impression_id: str) -> str:
     >>> decision_id("u1", "i1") == decision_id("u1", "i1") != decision_id("u1i", "1")
     True
     """
-    return _hash(user_id, impression_id).hexdigest()
+    return blake2b(_part(user_id) + _part(impression_id), digest_size=16).hexdigest()
 
 
 def decision_key(user_id: str, impression_id: str) -> bytes:
@@ -34,12 +34,19 @@ def decision_key(user_id: str, impression_id: str) -> bytes:
 
 def decision_seed(run_seed: int, decision: str) -> int:
     """The seed of a decision's draw, a whole number in [0, 2**53), exact in any JSON reader."""
-    return int.from_bytes(_hash(str(run_seed), decision).digest()[:8], "big") >> 11
+    return decision_seeds(run_seed, [decision])[0]
 
 
-def _hash(first: str, second: str) -> blake2b:
-    one, other = first.encode(), second.encode()
-    return blake2b(len(one).to_bytes(8, "big") + one + len(other).to_bytes(8, "big") + other, digest_size=16)
+def decision_seeds(run_seed: int, decisions: Sequence[str]) -> list[int]:
+    """The seeds of the draws of several decisions."""
+    run = _part(str(run_seed))
+    digests = [blake2b(run + _part(decision), digest_size=16).digest() for decision in decisions]
+    return [int.from_bytes(digest[:8], "big") >> 11 for digest in digests]
+
+
+def _part(text: str) -> bytes:
+    told = text.encode()
+    return len(told).to_bytes(8, "big") + told
 
 
 class Pseudonyms:

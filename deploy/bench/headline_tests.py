@@ -82,7 +82,7 @@ def read_headlines(path: Path, vectors: Vectors, form: str = "headlines") -> Hea
         text_AE=vectors.of([arm.headline for arm in arms]),
         lede_TE=lede_TE.astype(np.float32),
         test_A=np.repeat(np.arange(len(tests)), [len(test.arms) for test in tests]),
-        item_A=keys_of(arm.item_id for arm in arms),
+        item_A=keys_of([arm.item_id for arm in arms]),
         shown_A=np.array([arm.impressions for arm in arms], dtype=np.int64),
         clicks_A=np.array([arm.clicks for arm in arms], dtype=np.int64),
         part_T=parts_of(tests),

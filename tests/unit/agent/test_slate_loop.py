@@ -53,7 +53,7 @@ def test_a_click_on_one_slot_credits_that_slot_alone_open_and_closed():
     rows = resolved.rows
     assert rows.reward_R.tolist() == [0.0, 0.0, 1.0]
     assert rows.slot_R.tolist() == [0, 1, 2]
-    assert rows.item_R.tolist() == keys_of(slot.item_id for slot in shown.slate).tolist()
+    assert rows.item_R.tolist() == keys_of([slot.item_id for slot in shown.slate]).tolist()
     assert rows.propensity_R.tolist() == [slot.propensity for slot in shown.slate]
     assert np.isnan(open_rows.rows.exploring_R3).all()  # what exploring cost is told at the close
     assert np.isfinite(rows.exploring_R3[0]).all()
