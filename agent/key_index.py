@@ -45,10 +45,10 @@ class KeyIndex:
 
     def find(self, key_N: Keys) -> Keys:
         """The place [N] of each key; -1 where there is none."""
-        bucket_N, slot_N = self._first(key_N)
+        bucket_N, slot_N, ours_N = self._first(key_N)
         place_N = self._place_S.take(slot_N).astype(np.int64)
-        other_N = self._key_S.take(slot_N) != key_N
-        if other_N.any():
+        if not ours_N.all():
+            other_N = ~ours_N
             place_N[other_N] = _FREE
             full_N = self._place_S.take(bucket_N * _BUCKET + (_BUCKET - 1)) != _FREE
             behind = np.flatnonzero(other_N & full_N)
@@ -75,16 +75,18 @@ class KeyIndex:
         self._place_S[self._slots(key_M)] = _GONE
         self._held -= len(key_M)
 
-    def _first(self, key_N: Keys) -> tuple[Keys, Keys]:
-        """The first bucket of each key, and its slot there, or any where it is not there."""
+    def _first(self, key_N: Keys) -> tuple[Keys, Keys, NDArray[np.bool_]]:
+        """The first bucket of each key, its slot there, or any where it is not there, and whether it is."""
         bucket_N = ((key_N.view(np.uint64) * _GOLDEN) >> self._shift).view(np.int64)
         ours_NW = self._key_S.reshape(-1, _BUCKET).take(bucket_N, axis=0) == key_N[:, None]
-        return bucket_N, bucket_N * _BUCKET + ours_NW.argmax(axis=1)
+        slot_N = bucket_N * _BUCKET
+        slot_N += ours_NW.argmax(axis=1)
+        return bucket_N, slot_N, ours_NW.view(np.uint64)[:, 0] != 0  # eight truths in one number
 
     def _slots(self, key_N: Keys) -> Keys:
         """The slot of each key, or the first free one on its way where it has none."""
-        bucket_N, slot_N = self._first(key_N)
-        left = np.flatnonzero(self._key_S[slot_N] != key_N)
+        bucket_N, slot_N, ours_N = self._first(key_N)
+        left = np.flatnonzero(~ours_N)
         while len(left):
             bucket_L, key_L = bucket_N[left], key_N[left]
             ours_LW = self._key_S.reshape(-1, _BUCKET)[bucket_L] == key_L[:, None]
