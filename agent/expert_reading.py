@@ -87,9 +87,7 @@ class Reading:
     def _form(self, apart: "_Apart") -> Array:
         """X' V x of each candidate."""
         crossed_KH, mixed_XY, similar_SS, few = self._arranged
-        a_IN, b_JN, s_SN = (
-            np.ascontiguousarray(side.T) for side in (apart.context_NI, apart.item_NJ, apart.similarity_NS)
-        )
+        a_IN, b_JN, s_SN = apart.context_IN, apart.item_JN, apart.similarity_SN
         moved_KN = product(crossed_KH, pairs(a_IN))
         form_N: Array = np.einsum("kn,kn->n", moved_KN, pairs(b_JN))
         if not len(similar_SS):
@@ -130,19 +128,20 @@ class _Apart:
 
     def __init__(self, read: Regressors, effect: Effect) -> None:
         self.read = read
-        self.context_NI = read.context_NI.numpy() - effect.context_NI
-        self.similarity_NS = read.similarity_NS.numpy() - effect.similarity_NS
-        self.item_NJ = read.item_NJ.numpy()
-        apart_NJ = self.item_NJ - effect.item_NJ
-        far_NJ = np.abs(apart_NJ, out=apart_NJ) > SAME
-        self.other = np.flatnonzero(far_NJ.any(axis=1) & (effect.context_NI[:, 0] > 0.0)) if far_NJ.any() else _NONE
+        item_JN = read.item_NJ.numpy().T
+        self.context_IN = np.ascontiguousarray(read.context_NI.numpy().T - effect.context_NI.T)
+        self.item_JN = np.ascontiguousarray(item_JN)
+        self.similarity_SN = np.ascontiguousarray(read.similarity_NS.numpy().T - effect.similarity_NS.T)
+        apart_JN = item_JN - effect.item_NJ.T
+        far_JN = np.abs(apart_JN, out=apart_JN) > SAME
+        self.other = np.flatnonzero(far_JN.any(axis=0) & (effect.context_NI[:, 0] > 0.0)) if far_JN.any() else _NONE
 
     def times(self, weight_d: Array) -> Array:
         """X . weight [N]."""
-        I, J = self.context_NI.shape[1], self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
-        moved_NJ = self.context_NI @ weight_d[: I * J].reshape(I, J)
-        product_N: Array = np.einsum("nj,nj->n", moved_NJ, self.item_NJ)
-        product_N += self.similarity_NS @ weight_d[I * J :]
+        I, J = len(self.context_IN), len(self.item_JN)  # noqa: E741 - the names of the axes
+        moved_JN = weight_d[: I * J].reshape(I, J).T @ self.context_IN
+        product_N: Array = np.einsum("jn,jn->n", moved_JN, self.item_JN)
+        product_N += weight_d[I * J :] @ self.similarity_SN
         return product_N
 
     def written_out(self, read: Regressors, effect: Effect) -> Array:

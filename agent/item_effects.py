@@ -214,13 +214,13 @@ class ItemEffects(nn.Module):
         row = self.table.rows(place_N if known_N.all() else np.maximum(place_N, 0))
         keep_N = (np.exp2((row["touched"] - float(clock)) / self._memory_rows) * known_N).astype(np.float32)
         variance_N = 1.0 / (np.float32(self._prior) + keep_N * row["scalars"][:, 1])
-        share_N1 = (keep_N * variance_N)[:, None]
+        share_N = keep_N * variance_N
         return Effect(
-            row["scalars"][:, 0] * share_N1[:, 0],
+            row["scalars"][:, 0] * share_N,
             variance_N,
-            row["context"] * share_N1,
+            (row["context"].T * share_N).T,
             row["item"],
-            row["similarity"] * share_N1,
+            (row["similarity"].T * share_N).T,
         )
 
     def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:

@@ -173,8 +173,8 @@ class Policy(nn.Module):
         apart_NS = self.similarity.scaled(self.similarity.cosines(inputs, self.item_side, item_NR))
         if further_NF.shape[1]:
             apart_NS = np.concatenate([apart_NS, further_NF], axis=1)
-        read = (context_BI.take(inputs.segment_N, axis=0), _with_one(item_NR), apart_NS, inputs.item_N)
-        return Regressors(*map(torch.from_numpy, read))
+        context_NI = context_BI.T.take(inputs.segment_N, axis=1).T
+        return Regressors(*map(torch.from_numpy, (context_NI, _with_one(item_NR), apart_NS, inputs.item_N)))
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
@@ -293,7 +293,7 @@ class Policy(nn.Module):
 
 
 def _with_one(side_NX: Floats) -> Floats:
-    with_one_NX = np.empty((len(side_NX), 1 + side_NX.shape[1]), np.float32)
-    with_one_NX[:, 0] = 1.0
-    with_one_NX[:, 1:] = side_NX
-    return with_one_NX
+    with_one_XN = np.empty((1 + side_NX.shape[1], len(side_NX)), np.float32)
+    with_one_XN[0] = 1.0
+    with_one_XN[1:] = side_NX.T
+    return with_one_XN.T

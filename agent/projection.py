@@ -41,7 +41,7 @@ class _Read(NamedTuple):
     center: Floats
     scale: Floats
     heavy: NDArray[np.int64]
-    weights: Floats
+    weights_XC: Floats
     offset: Floats
     longest: float
     longest_further: float
@@ -89,7 +89,7 @@ class Projection(nn.Module):
             self.center.numpy().copy(),
             self.scale.numpy().copy(),
             np.flatnonzero(self.heavy.numpy()),
-            self.weights.numpy().copy(),
+            np.ascontiguousarray(self.weights.numpy().T),
             self.offset.numpy().copy(),
             *(_LONGEST * max(int(self.active[end].sum()), 1) ** 0.5 for end in ends),
         )
@@ -101,22 +101,22 @@ class Projection(nn.Module):
     def leading(self, values: Floats) -> Floats:
         """As `forward`, of arrays."""
         read, width = self._read, self.width
-        components: Floats = self._squash(values) @ read.weights[:, :width]
-        components -= read.offset[:width]
-        _shorten(components, read.longest)
-        return components
+        components_XR: Floats = read.weights_XC[:width] @ self._squash(values).T
+        components_XR -= read.offset[:width, None]
+        _shorten(components_XR, read.longest)
+        return components_XR.T
 
     def both(self, values: Floats) -> tuple[Floats, Floats]:
         """Leading components [R, width] and further ones, shortened where they lie far outside of what was fitted."""
         if not self.further:
             return self.leading(values), values[:, :0]
         read = self._read
-        components = self._squash(values) @ read.weights
-        components -= read.offset
-        leading, more = components[:, : self.width], components[:, self.width :]
-        _shorten(leading, read.longest)
-        _shorten(more, read.longest_further)
-        return leading, more
+        components_XR = read.weights_XC @ self._squash(values).T
+        components_XR -= read.offset[:, None]
+        leading_XR, more_XR = components_XR[: self.width], components_XR[self.width :]
+        _shorten(leading_XR, read.longest)
+        _shorten(more_XR, read.longest_further)
+        return leading_XR.T, more_XR.T
 
     def squash(self, values: Tensor) -> Tensor:
         """Centred, scaled and clipped columns; those with a heavy tail go through asinh."""
@@ -203,12 +203,12 @@ def _unit(eigenvalues: Doubles) -> float:
     return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
 
 
-def _shorten(components: Floats, longest: float) -> None:
+def _shorten(components_XR: Floats, longest: float) -> None:
     """Shortens rows that are too long, in place."""
-    square = np.einsum("rc,rc->r", components, components)
-    far_R = square > longest**2
+    square_R = np.einsum("xr,xr->r", components_XR, components_XR)
+    far_R = square_R > longest**2
     if far_R.any():
-        components[far_R] *= (longest / np.sqrt(square[far_R]))[:, None]
+        components_XR[:, far_R] *= longest / np.sqrt(square_R[far_R])
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

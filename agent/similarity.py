@@ -58,11 +58,11 @@ class Similarity(nn.Module):
         """
         layout = self._layout
         item_NE = inputs.candidates_ND[:, : layout.interest]
-        cosines_NS = np.empty((len(item_NE), self.width), np.float32)
+        cosines_SN = np.empty((self.width, len(item_NE)), np.float32)
         if not self.width:
-            return cosines_NS
+            return cosines_SN.T
         sides = [(each_NX, _lengths(each_NX)) for each_NX in (item_NE, item_NR)]
-        columns = iter(cosines_NS.T)
+        columns = iter(cosines_SN)
         for asked_BE in self._asked(inputs):
             as_item_BD = asked_BE
             if layout.interest < layout.candidate_total:
@@ -72,7 +72,7 @@ class Similarity(nn.Module):
             for asked_BX, (item_NX, length_N) in zip((asked_BE, asked_BR), sides, strict=True):
                 unit_BX = asked_BX / _lengths(asked_BX)[:, None]
                 np.divide(inputs.by_decision.dots(unit_BX, item_NX), length_N, out=next(columns))
-        return cosines_NS
+        return cosines_SN.T
 
     def _asked(self, inputs: Inputs) -> list[Floats]:
         """What items are compared with, in the space of interests: the context's text, and the user's interest."""

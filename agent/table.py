@@ -119,8 +119,8 @@ class Table(nn.Module):
 
     def rows(self, places_M: Places) -> dict[str, NDArray[Any]]:
         """As `read`, as arrays."""
-        values_MX = self.values.numpy().take(places_M, axis=0)
-        columns = {name: values_MX[:, ends] for name, ends in self._columns.items()}
+        values_XM = np.ascontiguousarray(self.values.numpy().take(places_M, axis=0).T)
+        columns = {name: values_XM[ends].T for name, ends in self._columns.items()}
         columns["touched"] = self.touched.numpy().take(places_M)
         return columns
 
