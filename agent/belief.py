@@ -55,12 +55,13 @@ class Belief:
     @cached_property
     def starts_B(self) -> Places:
         """The index of each decision's first candidate."""
-        return np.cumsum(self.counts_B) - self.counts_B
+        starts_B: Places = self.counts_B.cumsum() - self.counts_B
+        return starts_B
 
     @cached_property
     def counts_N(self) -> Places:
         """How many candidates its decision has, at each candidate."""
-        return np.repeat(self.counts_B, self.counts_B)
+        return self.counts_B.repeat(self.counts_B)
 
     @cached_property
     def mean_N(self) -> Doubles:
@@ -74,7 +75,7 @@ class Belief:
 
     def spread(self, values_B: Doubles) -> Doubles:
         """A value of each decision, [N], at every candidate of it."""
-        return np.repeat(values_B, self.counts_B)
+        return values_B.repeat(self.counts_B)
 
     def total(self, values_N: Doubles) -> Doubles:
         """The sum over each decision's candidates, [B]."""
@@ -105,10 +106,10 @@ class Belief:
 
 def first_best(values_N: Doubles, counts_B: Places) -> Places:
     """The index (into N) of each decision's highest value, the first of equals."""
-    starts_B = np.cumsum(counts_B) - counts_B
-    best_N = np.repeat(np.maximum.reduceat(values_N, starts_B), counts_B)
-    hits = np.flatnonzero(values_N == best_N)
-    return hits[np.searchsorted(hits, starts_B)]
+    starts_B = counts_B.cumsum() - counts_B
+    (hits,) = (values_N == np.maximum.reduceat(values_N, starts_B).repeat(counts_B)).nonzero()
+    best_B: Places = hits[hits.searchsorted(starts_B)]
+    return best_B
 
 
 def wins(values_MN: Doubles, counts_B: Places) -> Doubles:
@@ -125,5 +126,5 @@ def wins(values_MN: Doubles, counts_B: Places) -> Doubles:
 
 def sigmoid(logits: Doubles) -> Doubles:
     """Probabilities of logits."""
-    shares: Doubles = 1.0 / (1.0 + np.exp(-np.clip(logits, -500, 500)))
+    shares: Doubles = 1.0 / (1.0 + np.exp(np.minimum(np.maximum(-logits, -500.0), 500.0)))
     return shares

@@ -44,7 +44,7 @@ def decide(
     later = None if change is None else LaterSlots(explore, belief, change)
     drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B, later)
     score_N = (belief.mean_N if later is None else sigmoid(later.logit_N)).tolist()
-    share_N, ends_B = shares_N.tolist(), np.cumsum(belief.counts_B).tolist()
+    share_N, ends_B = shares_N.tolist(), belief.counts_B.cumsum().tolist()
     greedy_B = belief.greedy_B.tolist()
     exploring_B = exploring(belief, shares_N)
     return [

@@ -87,7 +87,7 @@ def draw_slates(
     words_B, slots_B = _words(seeds_B), np.asarray(slots_B, dtype=np.int64)
     drawn_B = [Drawn([], []) for _ in seeds_B]
     for slot in range(slots_B.max(initial=0)):
-        rows_A = np.flatnonzero(slots_B > slot)  # the decisions that have this slot
+        (rows_A,) = (slots_B > slot).nonzero()  # the decisions that have this slot
         if slot and later is not None:
             left_BK[rows_A] = later(rows_A, np.array([drawn_B[row].indices for row in rows_A.tolist()]))
         left_AK = left_BK if len(rows_A) == len(left_BK) else left_BK[rows_A]

@@ -54,7 +54,7 @@ def inputs_of_observation(observation: Observation) -> Inputs:
         observation.context_BC,
         observation.user_BU,
         observation.candidates_ND,
-        np.repeat(np.arange(len(counts_B)), counts_B),
+        np.arange(len(counts_B)).repeat(counts_B),
         observation.item_N,
         observation.user_B,
         observation.group_B,

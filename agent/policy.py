@@ -94,7 +94,6 @@ class Policy(nn.Module):
         return self.settings.explore
 
     @one_thread()
-    @torch.no_grad()
     def believe(self, observation: Observation) -> Belief:
         """What the policy believes of the candidates of an observation, as much as its strategy needs."""
         inputs = inputs_of_observation(observation)

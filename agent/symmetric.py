@@ -23,8 +23,8 @@ def pairs(side_WN: Array) -> Array:
     [4.0, 6.0, 9.0]
     """
     one_H, other_H = _ends(len(side_WN))
-    pair_HN: Array = np.take(side_WN, one_H, axis=0)
-    pair_HN *= np.take(side_WN, other_H, axis=0)
+    pair_HN: Array = side_WN.take(one_H, axis=0)
+    pair_HN *= side_WN.take(other_H, axis=0)
     return pair_HN
 
 
