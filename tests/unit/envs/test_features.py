@@ -116,6 +116,28 @@ def test_impressions_of_different_lengths_lie_one_after_the_other():
     assert observation.context_BC.dtype == observation.candidates_ND.dtype == np.float32
 
 
+@pytest.mark.parametrize("length", [1, 15, 16, 300])
+@pytest.mark.parametrize("rows", [1, 15, 16, 40])
+@pytest.mark.parametrize("other", [2, True, 2**40, 2**70, np.float64(0.1), np.float32(0.1), 1e-300, None])
+def test_numbers_of_any_kind_are_read_as_float32(length, rows, other):
+    numbers = np.random.default_rng(0).normal(size=(rows, length))
+    told = [tuple(row) for row in numbers.tolist()]
+    told[-1] = None if other is None else (*told[-1][:-1], other)
+    observation = featurizer(text="off", context_dim=0, candidate_dim=length).observe(
+        [impression(None, *(item(f"i{place}", each) for place, each in enumerate(told)))], [(store(), "u1")]
+    )
+    numbers[-1] = 0.0 if other is None else (*numbers[-1, :-1], float(other))
+    np.testing.assert_array_equal(observation.candidates_ND, numbers.astype(np.float32))
+
+
+@pytest.mark.parametrize("counts", [(3, 1), (1, 3), (2, 3), (2, 1)])
+def test_numbers_that_do_not_fit_are_an_error_where_nobody_checked_them(counts):
+    features = featurizer(text="off", context_dim=0, candidate_dim=2)
+    wrong = impression(None, *(item(f"i{count}", (0.5,) * count) for count in counts))
+    with pytest.raises(FeatureError, match="features must have 2 values; got [13]"):
+        features.observe([wrong], [(store(), "u1")])
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
