@@ -204,7 +204,7 @@ class ItemEffects(nn.Module):
 
     def effect(self, item_N: Tensor, clock: Tensor) -> Effect:
         """The effects of items as they stand."""
-        place_N = self.table.find(item_N).numpy()
+        place_N = self.table.places(item_N.numpy())
         if not len(self.table):
             blank = (np.zeros((len(place_N), width), np.float32) for width in self._widths)
             return Effect(

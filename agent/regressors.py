@@ -32,5 +32,8 @@ class Regressors(NamedTuple):
 
     def leading(self, components: int, similarities: int) -> "Regressors":
         """The same with at most so many components of a side, and so many of what is not crossed."""
+        widths = (self.context_NI.shape[1], self.item_NJ.shape[1])
+        if max(widths) <= 1 + components and self.similarity_NS.shape[1] == similarities:
+            return self
         context_NI, item_NJ = (side[:, : 1 + components] for side in (self.context_NI, self.item_NJ))
         return Regressors(context_NI, item_NJ, self.similarity_NS[:, :similarities], self.item_N)

@@ -10,7 +10,6 @@ from stream.reason import shown
 from stream.rules import (
     LARGEST,
     are_features,
-    is_usual_id,
     require_close,
     require_distinct,
     require_distribution,
@@ -223,9 +222,9 @@ class Recommendation(Event, frozen=True, kw_only=True):
     exploring: Exploring | None = None
 
     def __post_init__(self) -> None:
-        if not (is_usual_id(self.decision_id) and is_usual_id(self.impression_id) and is_usual_id(self.user_id)):
-            for name in ("decision_id", "impression_id", "user_id"):
-                require_id(f"recommendation.{name}", getattr(self, name))
+        require_id("recommendation.decision_id", self.decision_id)
+        require_id("recommendation.impression_id", self.impression_id)
+        require_id("recommendation.user_id", self.user_id)
         require_time("recommendation.ts_ms", self.ts_ms)
         if not self.slate:
             raise EventError("recommendation.slate must not be empty; got ()")

@@ -20,7 +20,9 @@ def decision_id(user_id: str, impression_id: str) -> str:
     >>> decision_id("u1", "i1") == decision_id("u1", "i1") != decision_id("u1i", "1")
     True
     """
-    return blake2b(_part(user_id) + _part(impression_id), digest_size=16).hexdigest()
+    one, other = user_id.encode(), impression_id.encode()
+    told = len(one).to_bytes(8, "big") + one + len(other).to_bytes(8, "big") + other
+    return blake2b(told, digest_size=16).hexdigest()
 
 
 def decision_key(user_id: str, impression_id: str) -> bytes:
@@ -39,14 +41,10 @@ def decision_seed(run_seed: int, decision: str) -> int:
 
 def decision_seeds(run_seed: int, decisions: Sequence[str]) -> list[int]:
     """The seeds of the draws of several decisions."""
-    run = _part(str(run_seed))
-    digests = [blake2b(run + _part(decision), digest_size=16).digest() for decision in decisions]
-    return [int.from_bytes(digest[:8], "big") >> 11 for digest in digests]
-
-
-def _part(text: str) -> bytes:
-    told = text.encode()
-    return len(told).to_bytes(8, "big") + told
+    run = str(run_seed).encode()
+    begun = len(run).to_bytes(8, "big") + run
+    told = [begun + len(each).to_bytes(8, "big") + each for each in map(str.encode, decisions)]
+    return [int.from_bytes(blake2b(each, digest_size=16).digest()[:8], "big") >> 11 for each in told]
 
 
 class Pseudonyms:
