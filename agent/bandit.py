@@ -58,7 +58,8 @@ class BanditAgent:
         """
         if not impressions:
             return []
-        self._featurizer.check(impressions)
+        if not self._featurizer.reads_numbers:
+            self._featurizer.check(impressions)
         users = [(self.interests, impression.user_id) for impression in impressions]
         observation = self._featurizer.observe(impressions, users)
         policy = self._learner().policy

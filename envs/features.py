@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -102,17 +102,21 @@ class Featurizer:
             FeatureError: numeric features of one of them do not fit; nothing is settled by them.
         """
         layout = self._layout or self._lay_out(impressions)
-        candidates = candidates_of(impressions)
-        if _lengths([impression.context for impression in impressions]) - {layout.context}:
-            for impression in impressions:
-                _check("context.features", impression.context.features, layout.context)
-        if _lengths(candidates) - {layout.candidate}:
-            for candidate in candidates:
-                _check(f"candidate {candidate.item_id!r} features", candidate.features, layout.candidate)
+        _require_fit([impression.context for impression in impressions], layout.context)
+        _require_fit(candidates_of(impressions), layout.candidate)
         self._layout = layout
 
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether all numeric features that come are read, so that `observe` finds by itself what does not fit."""
+        return self._layout is not None and self._layout.context > 0 and self._layout.candidate > 0
+
     def observe(self, impressions: Sequence[Impression], users: Sequence[tuple[Known, str]]) -> Observation:
-        """The observation of B impressions; `users` tells of each who knows its user, and by which key."""
+        """The observation of B impressions; `users` tells of each who knows its user, and by which key.
+
+        Raises:
+            FeatureError: numeric features that are read do not fit the layout.
+        """
         layout = self.settle(impressions)
         contexts = [impression.context for impression in impressions]
         candidates = candidates_of(impressions)
@@ -219,7 +223,7 @@ class Featurizer:
         if self.layout.text and self._encoder is not None:
             blocks.append(self._encoder.encode([part.text or "" for part in parts]))
         if numeric:
-            blocks.append(_numbers([part.features for part in parts], numeric))
+            blocks.append(_numbers(parts, numeric))
         return blocks[-1] if len(blocks) < 3 else np.concatenate(blocks, axis=1)
 
 
@@ -231,23 +235,23 @@ def candidates_of(impressions: Sequence[Impression]) -> list[Candidate]:
     return candidates
 
 
-def _lengths(parts: Sequence[Context | Candidate]) -> set[int]:
-    """How many numeric features there are, where there are some."""
-    features = [part.features for part in parts]
-    try:
-        return set(map(len, cast("list[tuple[float, ...]]", features)))  # the usual case, at the speed of C
-    except TypeError:
-        return {len(each) for each in features if each is not None}
+def _require_fit(parts: Sequence[Context | Candidate], length: int) -> None:
+    """Raises FeatureError where numeric features are told that are not so many."""
+    features = [part.features for part in parts if part.features is not None]
+    if set(map(len, features)) - {length}:
+        told = next(part for part in parts if part.features is not None and len(part.features) != length)
+        name = f"candidate {told.item_id!r} features" if isinstance(told, Candidate) else "context.features"
+        raise FeatureError(f"{name} must have {length} values; got {len(told.features or ())}")
 
 
-def _numbers(features: Sequence[tuple[float, ...] | None], length: int) -> Floats:
+def _numbers(parts: Sequence[Context | Candidate], length: int) -> Floats:
     """Numeric features [R, length], zeros where there are none."""
-    told = features if all(features) else [each or (0.0,) * length for each in features]
+    features = [part.features for part in parts]
+    told = features if all(features) else [(0.0,) * length if each is None else each for each in features]
     found = _written(told, length)
     if found is None:
-        for each in features:
-            _check("features", each or None, length)
-        found = np.array(told, dtype=np.float32).reshape(len(features), length)
+        _require_fit(parts, length)
+        found = np.array(told, dtype=np.float32).reshape(len(parts), length)
     return found
 
 
@@ -290,8 +294,3 @@ def _numeric_dim(fixed: int | None, parts: Sequence[Context | Candidate]) -> int
     if fixed is not None:
         return fixed
     return next((len(part.features) for part in parts if part.features), 0)
-
-
-def _check(name: str, features: tuple[float, ...] | None, length: int) -> None:
-    if features is not None and len(features) != length:
-        raise FeatureError(f"{name} must have {length} values; got {len(features)}")
