@@ -62,7 +62,7 @@ class CrossedRows:
     def of(cls, read: Regressors) -> Self:
         """What an expert reads of rows."""
         sides = (read.context_NI, read.item_NJ, read.similarity_NS)
-        return cls(*(np.ascontiguousarray(side.numpy().T, dtype=np.float64) for side in sides))
+        return cls(*(np.ascontiguousarray(side.T, dtype=np.float64) for side in sides))
 
     def __getitem__(self, ends: slice) -> "CrossedRows":
         return CrossedRows(*(np.ascontiguousarray(side[:, ends]) for side in self.sides))

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agent.crossed_rows import CrossedRows, Doubles, Sums
+from agent.crossed_rows import CrossedRows, Doubles, Places, Sums
 from agent.expert_prior import Sides, prior_precision
 from agent.expert_reading import Reading
 from agent.item_effects import Arrows, Effect, ItemEffects, Told
@@ -125,7 +125,7 @@ class BayesianLogistic(nn.Module):
         """
         random = torch.Generator().manual_seed(seed)
         effect = self._effect(read.item_N)
-        apart_Nd = read.features() - torch.from_numpy(effect.slope_Nd())
+        apart_Nd = torch.from_numpy(read.features() - effect.slope_Nd())
         factor_dd = torch.linalg.cholesky(self.covariance.double()).float()
         shared_Md = torch.randn(count, self.width, generator=random) @ factor_dd.T
         own_MN = torch.randn(count, len(apart_Nd), generator=random) * torch.from_numpy(effect.variance_N).sqrt()
@@ -186,7 +186,7 @@ class BayesianLogistic(nn.Module):
             shared: the levels of the rows' contexts; they take first what the rows have in common.
         """
         rows, theta_d = CrossedRows.of(read), self.mean.double().numpy()
-        arrows, returned = self.items.arrows(rows, read.item_N.numpy(), theta_d, self.clock)
+        arrows, returned = self.items.arrows(rows, read.item_N, theta_d, self.clock)
         light = _light(targets)
         farthest = np.inf if light else _FARTHEST
         at_d, effect_R, known_R, levels = theta_d, arrows.mean_R(theta_d), targets.offset_R.numpy(), None
@@ -237,7 +237,7 @@ class BayesianLogistic(nn.Module):
         """Says that weights came from elsewhere: what was worked out from those before is of no use."""
         self._reading.moved()
 
-    def _effect(self, item_N: Tensor) -> Effect:
+    def _effect(self, item_N: Places) -> Effect:
         return self.items.effect(item_N, self.clock)
 
     def _settle(self) -> None:

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -128,10 +127,10 @@ class _Apart:
 
     def __init__(self, read: Regressors, effect: Effect) -> None:
         self.read = read
-        item_JN = read.item_NJ.numpy().T
-        self.context_IN = np.ascontiguousarray(read.context_NI.numpy().T - effect.context_NI.T)
+        item_JN = read.item_NJ.T
+        self.context_IN = np.ascontiguousarray(read.context_NI.T - effect.context_NI.T)
         self.item_JN = np.ascontiguousarray(item_JN)
-        self.similarity_SN = np.ascontiguousarray(read.similarity_NS.numpy().T - effect.similarity_NS.T)
+        self.similarity_SN = np.ascontiguousarray(read.similarity_NS.T - effect.similarity_NS.T)
         apart_JN = item_JN - effect.item_NJ.T
         far_JN = np.abs(apart_JN, out=apart_JN) > SAME
         self.other = np.flatnonzero(far_JN.any(axis=0) & (effect.context_NI[:, 0] > 0.0)) if far_JN.any() else _NONE
@@ -146,8 +145,8 @@ class _Apart:
 
     def written_out(self, read: Regressors, effect: Effect) -> Array:
         """X [M, d] of the candidates whose items were learned with other features."""
-        of_M, slope_M = read.where(torch.from_numpy(self.other)), effect.where(self.other)
-        return of_M.features().numpy() - slope_M.slope_Nd()
+        written_out_Md: Array = read.where(self.other).features() - effect.where(self.other).slope_Nd()
+        return written_out_Md
 
 
 _NONE = np.zeros(0, np.int64)

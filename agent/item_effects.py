@@ -202,9 +202,9 @@ class ItemEffects(nn.Module):
         self._covered = None
         self.table.clear()
 
-    def effect(self, item_N: Tensor, clock: Tensor) -> Effect:
+    def effect(self, item_N: Places, clock: Tensor) -> Effect:
         """The effects of items as they stand."""
-        place_N = self.table.places(item_N.numpy())
+        place_N = self.table.places(item_N)
         if not len(self.table):
             blank = (np.zeros((len(place_N), width), np.float32) for width in self._widths)
             return Effect(
@@ -223,9 +223,9 @@ class ItemEffects(nn.Module):
             (row["similarity"].T * share_N).T,
         )
 
-    def seen(self, item_N: Tensor, clock: Tensor) -> tuple[Tensor, Tensor]:
+    def seen(self, item_N: Places, clock: Tensor) -> tuple[Tensor, Tensor]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""
-        place_N = self.table.find(item_N)
+        place_N = torch.from_numpy(self.table.places(item_N))
         row = self.table.read(place_N.clamp_min(0)) if len(self.table) else {"scalars": torch.zeros(len(item_N), 4)}
         known_N = place_N >= 0
         rows_N = torch.where(known_N, row["scalars"][:, 2], 0.0)

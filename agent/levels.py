@@ -174,24 +174,21 @@ class ContextLevels(nn.Module):
         """Forgets all levels."""
         self.table.clear()
 
-    def mean(self, group_N: Tensor, clock: Tensor) -> Tensor:
+    def mean(self, group_N: Places, clock: Tensor) -> Floats:
         """The level [N] of each group; 0 where it was never learned from, or where there is none."""
-        return torch.from_numpy(self.believed(group_N.numpy(), clock))
-
-    def believed(self, group_N: Places, clock: Tensor) -> Floats:
-        """As `mean`, of arrays."""
         if not len(self.table):
             return np.zeros(len(group_N), np.float32)
         place_N = self.table.places(group_N)
         mean_N, _ = self._now(np.maximum(place_N, 0), clock)
         return np.where(place_N >= 0, mean_N, 0.0).astype(np.float32)
 
-    def of_rows(self, group_R: Tensor, clock: Tensor) -> SharedLevels | None:
+    def of_rows(self, group_R: Places, clock: Tensor) -> SharedLevels | None:
         """The levels of R rows' groups, forgotten up to now; None where no row is of one."""
-        row_K = torch.nonzero(group_R)[:, 0]
-        if not len(row_K):
+        (of_K,) = group_R.nonzero()
+        if not len(of_K):
             return None
-        key_M, group_K = torch.unique(group_R[row_K], return_inverse=True)
+        row_K, keys_K = torch.from_numpy(of_K), torch.from_numpy(group_R[of_K])
+        key_M, group_K = torch.unique(keys_K, return_inverse=True)
         place_M = self.table.find(key_M)
         known_M = place_M >= 0
         mean_M = torch.zeros(len(key_M), dtype=torch.float64)

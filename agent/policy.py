@@ -106,7 +106,7 @@ class Policy(nn.Module):
         samples_MN = self.sample(inputs, logit_N).double().numpy() if "samples_MN" in needs else None
         item_rows_N = item_reward_N = None
         if "item_rows_N" in needs:
-            seen = self.expert.items.seen(torch.from_numpy(inputs.item_N), self.expert.clock)
+            seen = self.expert.items.seen(inputs.item_N, self.expert.clock)
             item_rows_N, item_reward_N = (each_N.double().numpy() for each_N in seen)
         return Belief(
             logit_N.numpy().astype(np.float64),
@@ -129,7 +129,7 @@ class Policy(nn.Module):
             return logit_N, torch.zeros_like(logit_N)
         read = self.read(inputs)
         expert_N, variance_N = self.expert.believed(read)
-        own_N, doubt_N = self.users.believed(inputs.user_B, read.item_NJ.numpy(), self.expert.clock, inputs.by_decision)
+        own_N, doubt_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
         logit_MN = self._members(expert_N + own_N, inputs, read, idle=False)
         return torch.from_numpy(self.stack.joint(logit_MN)), torch.from_numpy(np.sqrt(variance_N + doubt_N))
 
@@ -142,12 +142,12 @@ class Policy(nn.Module):
             read: the same, as the expert reads them.
             idle: whether a network that does not count is asked too; it says 0 otherwise.
         """
-        level_B = self.levels.believed(inputs.group_B, self.expert.clock)
+        level_B = self.levels.mean(inputs.group_B, self.expert.clock)
         logit_MN = np.zeros((len(self.stack.weight), len(logit_N)), logit_N.dtype)
         np.add(logit_N, level_B[inputs.segment_N], out=logit_MN[0])
         logit_MN[1] = self.recent.logit(self._leading(read)).numpy()
         if self.settings.network.steps and (idle or float(self.stack.weight[-1]) > 0.0):
-            logit_MN[2] = self.network(read.context_NI[:, 1:], read.item_NJ[:, 1:]).numpy()
+            logit_MN[2] = self.network(*_crossing(read)).numpy()
         return logit_MN
 
     def sample(self, inputs: Inputs, logit_N: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ class Policy(nn.Module):
         apart_MN = self.expert.sample(read, count, seed=int(self.updates)) - self.expert.logit(read)
         drawn_MN: Tensor = logit_N + weight_M[0] * apart_MN
         if self.explore.strategy == "neural_thompson" and self.settings.network.steps:
-            contribution_NH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+            contribution_NH = self.network.contributions(*_crossing(read))
             apart_MN = self.last_layer.sample(contribution_NH, count, seed=int(self.updates) + _APART)
             drawn_MN = drawn_MN + weight_M[-1] * apart_MN
         return drawn_MN
@@ -173,7 +173,7 @@ class Policy(nn.Module):
         if further_NF.shape[1]:
             apart_NS = np.concatenate([apart_NS, further_NF], axis=1)
         context_NI = context_BI.T.take(inputs.segment_N, axis=1).T
-        return Regressors(*map(torch.from_numpy, (context_NI, _with_one(item_NR), apart_NS, inputs.item_N)))
+        return Regressors(context_NI, _with_one(item_NR), apart_NS, inputs.item_N)
 
     def _leading(self, read: Regressors) -> Regressors:
         """What the recent expert reads of it."""
@@ -214,8 +214,8 @@ class Policy(nn.Module):
         self.settle()
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        user_R, group_R = torch.from_numpy(inputs.user_B), torch.from_numpy(inputs.group_B)
-        own_R, _ = self.users.effect(user_R, read.item_NJ, self.expert.clock)
+        user_R, group_R = inputs.user_B, inputs.group_B
+        own_R = torch.from_numpy(self.users.effect(user_R, read.item_NJ, self.expert.clock)[0])
         logit_MR = self._members((self.expert.logit(read) + own_R).numpy(), inputs, read, idle=True)
         logit_RM = torch.from_numpy(logit_MR.T)
         effect_R = self.slates.effect(rows)
@@ -223,7 +223,7 @@ class Policy(nn.Module):
         seen = self.slates.seen(rows, joint_R, rows.weight_R)
         weight = float(self.stack.weight[-1]) if self.settings.network.steps else 0.0
         if weight > 0.0:
-            contribution_RH = self.network.contributions(read.context_NI[:, 1:], read.item_NJ[:, 1:])
+            contribution_RH = self.network.contributions(*_crossing(read))
             self.last_layer.learn(contribution_RH, torch.sigmoid(joint_R), weight)
         self.stack.learn(logit_RM, seen.reward_R, seen.weight_R, effect_R)
         targets = Targets(seen.reward_R, seen.weight_R, own_R.double() + effect_R)
@@ -232,7 +232,8 @@ class Policy(nn.Module):
         if levels is not None:
             self.levels.commit(levels, self.expert.clock)
         self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
-        shared_R = self.expert.logit(read) + self.levels.mean(group_R, self.expert.clock) + effect_R
+        level_R = torch.from_numpy(self.levels.mean(group_R, self.expert.clock))
+        shared_R = self.expert.logit(read) + level_R + effect_R
         self.users.learn(user_R, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
@@ -269,13 +270,14 @@ class Policy(nn.Module):
         """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
         inputs = inputs_of_rows(rows)
         read = self.read(inputs)
-        group_R = torch.from_numpy(inputs.group_B)
-        own_R, _ = self.users.effect(torch.from_numpy(inputs.user_B), read.item_NJ, self.expert.clock)
+        own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R, shared = own_R.double(), self.levels.of_rows(group_R, self.expert.clock)
+        known_R = torch.from_numpy(own_R).double()
+        shared = self.levels.of_rows(inputs.group_B, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
-            logit_R = self.expert.logit(read) + self.levels.mean(group_R, self.expert.clock) + known_R
+            level_R = torch.from_numpy(self.levels.mean(inputs.group_B, self.expert.clock))
+            logit_R = self.expert.logit(read) + level_R + known_R
             reward_R, weight_R64, _ = self.slates.seen(rows, logit_R, weight_R)
         self.expert.provide(read, Targets(reward_R, weight_R64, known_R), shared)
         self.open_rows.fill_(float(weight_R.sum()))
@@ -289,6 +291,11 @@ class Policy(nn.Module):
         """Lets decisions read what is settled alone."""
         self.expert.settle()
         self.open_rows.zero_()
+
+
+def _crossing(read: Regressors) -> tuple[Tensor, Tensor]:
+    """Context and item side as the network crosses them, without the leading 1."""
+    return torch.from_numpy(read.context_NI[:, 1:]), torch.from_numpy(read.item_NJ[:, 1:])
 
 
 def _with_one(side_NX: Floats) -> Floats:

@@ -1,9 +1,11 @@
 """What an expert reads of candidates, or of resolved rows: sides of crossed features, similarities, item keys."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+Sides = NDArray[Any]  # in single precision, or in double
 
 
 class Regressors(NamedTuple):
@@ -16,24 +18,22 @@ class Regressors(NamedTuple):
         item_N: keys of the items.
     """
 
-    context_NI: Tensor
-    item_NJ: Tensor
-    similarity_NS: Tensor
-    item_N: Tensor
+    context_NI: Sides
+    item_NJ: Sides
+    similarity_NS: Sides
+    item_N: NDArray[np.int64]
 
-    def features(self) -> Tensor:
-        """Phi [N, d], in double precision where the sides are."""
-        crossed_Nd = (self.context_NI[:, :, None] * self.item_NJ[:, None, :]).flatten(1)
-        return torch.cat([crossed_Nd, self.similarity_NS], dim=1)
+    def features(self) -> Sides:
+        """Phi [N, d]."""
+        N, I, J = *self.context_NI.shape, self.item_NJ.shape[1]  # noqa: E741 - the names of the axes
+        crossed_NIJ = self.context_NI[:, :, None] * self.item_NJ[:, None, :]
+        return np.concatenate([crossed_NIJ.reshape(N, I * J), self.similarity_NS], axis=1)
 
-    def where(self, keep_N: Tensor) -> "Regressors":
-        """The candidates for which `keep_N` is true."""
+    def where(self, keep_N: NDArray[np.bool_] | NDArray[np.int64]) -> "Regressors":
+        """The candidates for which `keep_N` is true, or at such places."""
         return Regressors(*(column[keep_N] for column in self))
 
     def leading(self, components: int, similarities: int) -> "Regressors":
         """The same with at most so many components of a side, and so many of what is not crossed."""
-        widths = (self.context_NI.shape[1], self.item_NJ.shape[1])
-        if max(widths) <= 1 + components and self.similarity_NS.shape[1] == similarities:
-            return self
         context_NI, item_NJ = (side[:, : 1 + components] for side in (self.context_NI, self.item_NJ))
         return Regressors(context_NI, item_NJ, self.similarity_NS[:, :similarities], self.item_N)

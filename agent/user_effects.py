@@ -47,8 +47,8 @@ class UserEffects(nn.Module):
         self.table.clear()
 
     def effect(
-        self, user_B: Tensor, item_NJ: Tensor, clock: Tensor, by_decision: ByDecision | None = None
-    ) -> tuple[Tensor, Tensor]:
+        self, user_B: Places, item_NJ: Floats, clock: Tensor, by_decision: ByDecision | None = None
+    ) -> tuple[Floats, Floats]:
         """Mean and variance [N] of the users' own part of the logit; 0 and 0 for users never learned from.
 
         Args:
@@ -57,22 +57,17 @@ class UserEffects(nn.Module):
             clock: rows learned, as forgetting counts them.
             by_decision: whose candidates they are; where not given, each decision has one.
         """
-        by_decision = by_decision or ByDecision.one_each(len(item_NJ))
-        mean_N, variance_N = self.believed(user_B.numpy(), item_NJ.numpy(), clock, by_decision)
-        return torch.from_numpy(mean_N), torch.from_numpy(variance_N)
-
-    def believed(self, user_B: Places, b_NJ: Floats, clock: Tensor, by_decision: ByDecision) -> tuple[Floats, Floats]:
-        """As `effect`, of arrays."""
         place_B = self.table.places(user_B)
         known_B1 = (place_B >= 0)[:, None]
         if not known_B1.any():
-            return np.zeros(len(b_NJ), b_NJ.dtype), np.zeros(len(b_NJ), b_NJ.dtype)
+            return np.zeros(len(item_NJ), item_NJ.dtype), np.zeros(len(item_NJ), item_NJ.dtype)
         mean_BJ, precision_BJ = self._now(np.maximum(place_B, 0, out=place_B), clock)
-        mean_N = by_decision.dots(mean_BJ * known_B1, b_NJ)
-        variance_N = by_decision.dots(known_B1 / precision_BJ, b_NJ * b_NJ)
+        by_decision = by_decision or ByDecision.one_each(len(item_NJ))
+        mean_N = by_decision.dots(mean_BJ * known_B1, item_NJ)
+        variance_N = by_decision.dots(known_B1 / precision_BJ, item_NJ * item_NJ)
         return mean_N, variance_N
 
-    def learn(self, user_R: Tensor, item_RJ: Tensor, targets: Targets, clock: Tensor) -> None:
+    def learn(self, user_R: Places, item_RJ: Floats, targets: Targets, clock: Tensor) -> None:
         """Takes in R rows, those of one user in their order.
 
         Args:
@@ -81,12 +76,12 @@ class UserEffects(nn.Module):
             targets: rewards, weights, and the logits without the users' part.
             clock: rows learned, as forgetting counts them.
         """
-        key_M, user_of_R = np.unique(user_R.numpy(), return_inverse=True)
+        key_M, user_of_R = np.unique(user_R, return_inverse=True)
         if len(key_M) > self._settings.max_users:
             raise LearnError(f"expert.max_users must hold the users of one update; got {len(key_M)}")
         place_M = self.table.place(torch.from_numpy(key_M), float(clock))
         mean_MJ, precision_MJ = self._now(place_M.numpy(), clock)
-        b_RJ, (reward_R, weight_R, other_R) = item_RJ.numpy(), (each_R.float().numpy() for each_R in targets)
+        b_RJ, (reward_R, weight_R, other_R) = item_RJ, (each_R.float().numpy() for each_R in targets)
         order = np.argsort(user_of_R, kind="stable")
         first_R = np.searchsorted(user_of_R[order], user_of_R[order])
         turn_R = np.empty_like(order)

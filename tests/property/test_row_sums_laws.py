@@ -35,11 +35,12 @@ def read_of(random, rows, items=5):
     side_IJ[:, 0] = 1.0
     context_RI = torch.randn(rows, I, generator=random)
     context_RI[:, 0] = 1.0
-    return Regressors(context_RI, side_IJ[item_R], torch.randn(rows, S, generator=random), item_R)
+    columns = (context_RI, side_IJ[item_R], torch.randn(rows, S, generator=random), item_R)
+    return Regressors(*(column.numpy() for column in columns))
 
 
 def doubled(read):
-    return Regressors(*(side.double() for side in read[:3]), read.item_N)
+    return Regressors(*(side.astype(np.float64) for side in read[:3]), read.item_N)
 
 
 def apart(found, expected):
@@ -72,7 +73,7 @@ def test_sums_are_those_over_features_written_out(rows, seed):
     random = torch.Generator().manual_seed(seed)
     read = read_of(random, rows)
     weight_R, pull_R = torch.rand(2, rows, generator=random, dtype=torch.float64).numpy()
-    sums, phi_Rd = CrossedRows.of(read).sums(weight_R, pull_R), doubled(read).features().numpy()
+    sums, phi_Rd = CrossedRows.of(read).sums(weight_R, pull_R), doubled(read).features()
     np.testing.assert_allclose(sums.precision_dd(I, J), (phi_Rd.T * weight_R) @ phi_Rd, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(sums.eta_d, phi_Rd.T @ pull_R, rtol=1e-12, atol=1e-12)
 

@@ -41,7 +41,7 @@ def rows(seed, count, items=ITEMS):
 
 
 def read(batch):
-    return Regressors(*map(torch.from_numpy, batch[:4]))
+    return Regressors(*batch[:4])
 
 
 def learn(model, *batches):
@@ -109,8 +109,8 @@ def test_the_arrowhead_is_the_dense_posterior_over_weights_and_items():
 def test_an_item_never_seen_has_no_effect_and_the_doubt_of_its_prior():
     model = learn(expert(sd_item_id=0.5), rows(0, 400, items=5))
     batch = rows(1, 6)
-    known = read(batch)._replace(item_N=torch.zeros(6, dtype=torch.int64))
-    unseen = read(batch)._replace(item_N=torch.full((6,), 1_000))
+    known = read(batch)._replace(item_N=np.zeros(6, np.int64))
+    unseen = read(batch)._replace(item_N=np.full(6, 1_000))
     effect = model.items.effect(unseen.item_N, model.clock)
     assert (effect.mean_N(model.mean.numpy()) == 0).all()
     assert effect.variance_N.tolist() == [0.25] * 6
@@ -190,8 +190,8 @@ def test_features_out_of_use_take_no_share_from_those_in_use():
 def test_without_evidence_a_candidate_has_the_base_rate_and_the_doubt_of_the_prior(base_rate):
     model = expert(sd_intercept=2.0, sd_item_id=0.5, mean_similarity=0.2)
     model.restart(Sides(torch.ones(I), torch.ones(J)), base_rate)
-    one_RI, one_RJ = torch.eye(I)[[0, 0]], torch.eye(J)[[0, 0]]
-    logit, sd = model.score(Regressors(one_RI, one_RJ, torch.tensor([[0.0], [3.0]]), torch.tensor([1, 2])))
+    one_RI, one_RJ = (np.eye(width, dtype=np.float32)[[0, 0]] for width in (I, J))
+    logit, sd = model.score(Regressors(one_RI, one_RJ, np.array([[0.0], [3.0]], np.float32), np.array([1, 2])))
     assert sigmoid(logit[0].item()) == pytest.approx(base_rate, rel=1e-4)
     assert sd[0].item() == pytest.approx((2.0**2 + 0.5**2) ** 0.5)
     assert (logit[1] - logit[0]).item() == pytest.approx(3 * 0.2, rel=1e-4)  # likeness speaks from the start

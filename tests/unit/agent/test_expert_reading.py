@@ -23,8 +23,7 @@ def some(seed, counts_B, items=ITEMS):
     item_VJ[:, 0] = 1.0
     sides = (context_BI[np.repeat(np.arange(len(counts_B)), counts_B)], item_VJ[item_N])
     similarity_NS = random.normal(size=(sum(counts_B), S))
-    columns = (torch.tensor(each, dtype=torch.float32) for each in (*sides, similarity_NS))
-    return Regressors(*columns, torch.from_numpy(item_N))
+    return Regressors(*(each.astype(np.float32) for each in (*sides, similarity_NS)), item_N)
 
 
 def taught(*, rows=300, items=6, **settings):
@@ -37,9 +36,10 @@ def taught(*, rows=300, items=6, **settings):
 def written_out(model, read):
     """Mean and deviation of each candidate, in double precision, from (y - z)' V (y - z) + 1 / D."""
     effect = model.items.effect(read.item_N, model.clock)
-    apart_Nd = (read.features() - torch.from_numpy(effect.slope_Nd())).double()
+    phi_Nd = torch.from_numpy(read.features())
+    apart_Nd = (phi_Nd - torch.from_numpy(effect.slope_Nd())).double()
     variance_N = ((apart_Nd @ model.covariance.double()) * apart_Nd).sum(-1) + torch.from_numpy(effect.variance_N)
-    mean_N = read.features() @ model.mean + torch.from_numpy(effect.mean_N(model.mean.numpy()))
+    mean_N = phi_Nd @ model.mean + torch.from_numpy(effect.mean_N(model.mean.numpy()))
     return mean_N, variance_N.sqrt().float()
 
 
@@ -50,22 +50,22 @@ def test_candidates_are_scored_together_as_each_by_itself():
     torch.testing.assert_close(logit_N, expected_logit_N, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(model.logit(read), expected_logit_N, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(sd_N, expected_sd_N, rtol=1e-4, atol=1e-5)
-    alone = [model.score(read.where(torch.arange(13) == place)) for place in range(13)]
+    alone = [model.score(read.where(np.arange(13) == place)) for place in range(13)]
     torch.testing.assert_close(sd_N, torch.cat([sd for _, sd in alone]), rtol=1e-5, atol=1e-6)
 
 
 def test_a_variance_much_smaller_than_the_features_keeps_its_digits():
     """An item shown 100,000 times in one context: y and z are nearly the same."""
     model = BayesianLogistic(ExpertSettings(memory_rows=1e12, sd_item_id=10.0), I, J, S)
-    ones = Regressors(torch.ones(1_000, I), torch.ones(1_000, J), torch.ones(1_000, S), torch.zeros(1_000).long())
+    ones = Regressors(*(np.ones((1_000, width), np.float32) for width in (I, J, S)), np.zeros(1_000, np.int64))
     model.learn(ones, Targets(*torch.tensor([[0.5], [100.0], [0.0]]).double().expand(3, 1_000)))
-    read = ones.where(torch.arange(1_000) < 3)
+    read = ones.where(np.arange(1_000) < 3)
     torch.testing.assert_close(model.score(read)[1], written_out(model, read)[1], rtol=1e-4, atol=0)
 
 
 def test_an_item_that_comes_with_other_features_than_it_was_learned_with_is_written_out():
     model, read = taught(), some(2, [5, 5])
-    changed_NJ = read.item_NJ.clone()
+    changed_NJ = read.item_NJ.copy()
     changed_NJ[:6] += 0.5
     other = read._replace(item_NJ=changed_NJ)
     assert 0 < int((read.item_N[:6] < 6).sum()) < 6  # some known, some never learned from

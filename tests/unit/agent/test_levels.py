@@ -28,25 +28,23 @@ def nested(seed, count, most_weight):
     item_R = random.integers(0, ITEMS, count)
     group_R = item_R * GROUPS // ITEMS
     columns = context_GI[group_R], item_AJ[item_R], similarity_AS[item_R]
-    read = Regressors(
-        *(torch.from_numpy(column.astype(np.float32)) for column in columns), torch.from_numpy(item_R + 1)
-    )
+    read = Regressors(*(column.astype(np.float32) for column in columns), item_R + 1)
     reward_R = torch.from_numpy(random.random(count) * 0.04 * (1 + group_R))
     targets = Targets(reward_R, torch.from_numpy(random.random(count) * most_weight), torch.zeros(count).double())
-    return read, targets, torch.from_numpy(group_R + 1)
+    return read, targets, group_R + 1
 
 
 def doubled(read):
-    return Regressors(*(side.double() for side in read[:3]), read.item_N)
+    return Regressors(*(side.astype(np.float64) for side in read[:3]), read.item_N)
 
 
 def dense(model, given, read, targets, group_R):
     """Mode of the joint density of weights, effects and levels: Newton's method on all of them at once."""
     design_Rn = np.concatenate(
         [
-            doubled(read).features().numpy(),
-            np.eye(ITEMS)[read.item_N.numpy() - 1],
-            np.eye(GROUPS)[group_R.numpy() - 1],
+            doubled(read).features(),
+            np.eye(ITEMS)[read.item_N - 1],
+            np.eye(GROUPS)[group_R - 1],
         ],
         axis=1,
     )
@@ -79,10 +77,10 @@ def test_one_update_finds_what_weights_effects_and_levels_are_together(most_weig
     d = model.width
     closeness = {"rtol": 0.0, "atol": 0.05 if most_weight > 1 else 0.01}
     np.testing.assert_allclose(model.mean.numpy(), mode_n[:d], **closeness)
-    np.testing.assert_allclose(levels.mean(torch.arange(1, GROUPS + 1), CLOCK).numpy(), mode_n[-GROUPS:], **closeness)
-    told_N = (model.logit(read) + levels.mean(group_R, CLOCK)).numpy()
-    dense_N = doubled(read).features().numpy() @ mode_n[:d] + mode_n[d : d + ITEMS][read.item_N.numpy() - 1]
-    np.testing.assert_allclose(told_N, dense_N + mode_n[-GROUPS:][group_R.numpy() - 1], **closeness)
+    np.testing.assert_allclose(levels.mean(np.arange(1, GROUPS + 1), CLOCK), mode_n[-GROUPS:], **closeness)
+    told_N = model.logit(read).numpy() + levels.mean(group_R, CLOCK)
+    dense_N = doubled(read).features() @ mode_n[:d] + mode_n[d : d + ITEMS][read.item_N - 1]
+    np.testing.assert_allclose(told_N, dense_N + mode_n[-GROUPS:][group_R - 1], **closeness)
     if most_weight > 1:  # levels of single rows that count once take too little to be marginalised
         covariance_dd = np.linalg.inv(precision_nn)[:d, :d]
         np.testing.assert_allclose(model.covariance.numpy(), covariance_dd, rtol=0.05, atol=0.02 * covariance_dd.max())
@@ -90,16 +88,14 @@ def test_one_update_finds_what_weights_effects_and_levels_are_together(most_weig
 
 def test_an_item_never_shown_looks_no_worse_than_those_shown_in_a_group_that_is_clicked_much():
     given = settings()
-    one = torch.ones(1, 1)
-    twins = Regressors(one.repeat(2, WIDTH), one.repeat(2, J), one.repeat(2, S), torch.tensor([1, 2]))
+    twins = Regressors(*(np.ones((2, width), np.float32) for width in (WIDTH, J, S)), np.array([1, 2]))
     apart = []
     for leveled in (False, True):
         model, levels = BayesianLogistic(given, WIDTH, J, S), ContextLevels(given)
-        shown = Regressors(one, one.repeat(1, J), one.repeat(1, S), torch.tensor([1]))
-        shown = shown._replace(context_NI=one.repeat(1, WIDTH))
+        shown = twins.where(np.array([0]))
         for _ in range(20):
             targets = Targets(torch.tensor([0.1]).double(), torch.tensor([50.0]).double(), torch.zeros(1).double())
-            group = torch.tensor([7])
+            group = np.array([7])
             found = model.learn(shown, targets, levels.of_rows(group, model.clock) if leveled else None)
             if found is not None:
                 levels.commit(found, model.clock)
@@ -110,21 +106,21 @@ def test_an_item_never_shown_looks_no_worse_than_those_shown_in_a_group_that_is_
 
 def test_contexts_without_a_group_have_no_level_and_are_not_kept():
     levels = ContextLevels(settings())
-    assert levels.of_rows(torch.zeros(3, dtype=torch.int64), CLOCK) is None
-    assert levels.mean(torch.tensor([0, 5]), CLOCK).tolist() == [0.0, 0.0]
+    assert levels.of_rows(np.zeros(3, np.int64), CLOCK) is None
+    assert levels.mean(np.array([0, 5]), CLOCK).tolist() == [0.0, 0.0]
     assert len(levels.table) == 0
 
 
 def taught(model, levels, group, clock=CLOCK):
     read, targets, _ = nested(1, 8, 200.0)
-    found = model.learn(read, targets, levels.of_rows(torch.full((8,), group), clock))
+    found = model.learn(read, targets, levels.of_rows(np.full(8, group), clock))
     levels.commit(found, clock)
 
 
 def test_a_level_fades_towards_none():
     model, levels = BayesianLogistic(settings(), WIDTH, J, S), ContextLevels(settings(memory_rows=100.0))
     taught(model, levels, 7)
-    at = [abs(levels.mean(torch.tensor([7]), torch.tensor(float(now)).double()).item()) for now in (0, 100, 10_000)]
+    at = [abs(levels.mean(np.array([7]), torch.tensor(float(now)).double()).item()) for now in (0, 100, 10_000)]
     assert at[0] > at[1] > at[2]
     assert at[2] == pytest.approx(0.0, abs=1e-6)
 
@@ -135,7 +131,7 @@ def test_contexts_unseen_for_longest_are_forgotten_first():
     items = ItemsOfRows(torch.arange(100), torch.ones(100).double())
     for start in range(1, 1_100, 100):
         clock = torch.tensor(float(start)).double()
-        shared = levels.of_rows(torch.arange(start, start + 100), clock)
+        shared = levels.of_rows(np.arange(start, start + 100), clock)
         levels.commit(shared.found(At(zero_R, zero_R, zero_R), zero_R, zero_R + 1.0, items), clock)
     assert len(levels.table) <= 1_024
     assert levels.table.find(torch.tensor([1, 1_099])).tolist()[0] == -1

@@ -134,7 +134,7 @@ def test_numbers_of_any_kind_are_read_as_float32(length, rows, other):
 def test_numbers_that_do_not_fit_are_an_error_where_nobody_checked_them(counts):
     features = featurizer(text="off", context_dim=0, candidate_dim=2)
     wrong = impression(None, *(item(f"i{count}", (0.5,) * count) for count in counts))
-    with pytest.raises(FeatureError, match="features must have 2 values; got [13]"):
+    with pytest.raises(FeatureError, match=r"features must have 2 values; got [13]"):
         features.observe([wrong], [(store(), "u1")])
 
 
