@@ -13,6 +13,9 @@ from envs.decision import Decision
 from stream.events import Exploring, Impression
 from stream.identity import decision_id, decision_seeds
 
+_TENS = np.array([float(10**power) for power in range(23)])  # the powers that a double holds exactly
+_LEAST = 1e-18
+
 
 def decide(
     impressions: Sequence[Impression],
@@ -43,7 +46,7 @@ def decide(
     change = belief.resemblance if max(slots_B) > 1 else None
     later = None if change is None else LaterSlots(explore, belief, change)
     drawn_B = draw_slates(shares_N, belief.counts_B, slots_B, seeds_B, later)
-    score_N = (belief.mean_N if later is None else sigmoid(later.logit_N)).tolist()
+    score_N = belief.mean_N if later is None else sigmoid(later.logit_N)
     share_N, ends_B = shares_N.tolist(), belief.counts_B.cumsum().tolist()
     greedy_B = belief.greedy_B.tolist()
     exploring_B = exploring(belief, shares_N)
@@ -51,7 +54,7 @@ def decide(
         Decision(
             slate=tuple(drawn.indices),
             propensities=tuple(drawn.propensities),
-            scores=tuple([score_N[start + index] for index in drawn.indices]),
+            scores=tuple([score_N.item(start + index) for index in drawn.indices]),
             probabilities=tuple(share_N[start:end]),
             greedy_probability=share_N[greedy],
             strategy=explore.strategy,
@@ -73,10 +76,18 @@ def exploring(belief: Belief, shares_N: NDArray[np.float64]) -> list[Exploring]:
     level_B = np.ones(len(cost_B)) if belief.level_B is None else belief.level_B
     places_B = (greedy_B - belief.starts_B).tolist()
     return [
-        Exploring(level=_short(level), cost=_short(cost), greedy=greedy)
-        for level, cost, greedy in zip(level_B.tolist(), cost_B.tolist(), places_B, strict=True)
+        Exploring(level=level, cost=cost, greedy=greedy)
+        for level, cost, greedy in zip(_short(level_B), _short(cost_B), places_B, strict=True)
     ]
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
+def _short(values_B: NDArray[np.float64]) -> list[float]:
+    """Numbers from 0 up with five digits, as many as a conversion to text and back leaves.
+
+    >>> _short(np.array([1 / 3, 2e-7 / 3, 0.0, 1.0]))
+    [0.33333, 6.6667e-08, 0.0, 1.0]
+    """
+    digits_B = np.floor(np.log10(np.maximum(values_B, _LEAST))).astype(np.int64)
+    unit_B = _TENS[np.maximum(4 - digits_B, 0)]
+    short: list[float] = (np.rint(values_B * unit_B) / unit_B).tolist()
+    return short

@@ -111,8 +111,11 @@ def draw_slates(
 def padded(values_N: NDArray[np.float64], counts_B: Counts) -> NDArray[np.float64]:
     """Ragged values as one row a decision, [B, K] for the most candidates K, filled up with zeros."""
     counts = np.asarray(counts_B, dtype=np.int64)
-    values_BK = np.zeros((len(counts), counts.max(initial=0)))
-    values_BK[np.arange(values_BK.shape[1]) < counts[:, None]] = values_N
+    most = int(counts.max(initial=0))
+    if len(values_N) == most * len(counts):
+        return values_N.reshape(len(counts), most).astype(np.float64)
+    values_BK = np.zeros((len(counts), most))
+    values_BK[np.arange(most) < counts[:, None]] = values_N
     return values_BK
 
 

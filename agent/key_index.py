@@ -18,6 +18,8 @@ _BUCKET = 8  # keys: a cache line
 _ROOM = 4  # slots a key, at least: then hardly any bucket is full
 _FIRST_BITS = 6
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_COUNTING, _LAST_BYTE = np.uint64(0x0001020304050607), np.uint64(56)  # times 256 ** n, its last byte is n
+_ONE = np.uint64(1)
 
 
 class KeyIndex:
@@ -79,9 +81,10 @@ class KeyIndex:
         """The first bucket of each key, its slot there, or any where it is not there, and whether it is."""
         bucket_N = ((key_N.view(np.uint64) * _GOLDEN) >> self._shift).view(np.int64)
         ours_NW = self._key_S.reshape(-1, _BUCKET).take(bucket_N, axis=0) == key_N[:, None]
+        truths_N = ours_NW.view("<u8")[:, 0]  # of a bucket in one number, a byte each; the lowest is the first
         slot_N = bucket_N * _BUCKET
-        slot_N += ours_NW.argmax(axis=1)
-        return bucket_N, slot_N, ours_NW.view(np.uint64)[:, 0] != 0  # eight truths in one number
+        slot_N += (((truths_N & (~truths_N + _ONE)) * _COUNTING) >> _LAST_BYTE).view(np.int64)
+        return bucket_N, slot_N, truths_N != 0
 
     def _slots(self, key_N: Keys) -> Keys:
         """The slot of each key, or the first free one on its way where it has none."""

@@ -120,7 +120,6 @@ class Policy(nn.Module):
             level_B=self.level.of_decisions(inputs.user_BU),
         )
 
-    @torch.no_grad()
     def score(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Posterior mean and standard deviation of each candidate's logit, [N] each."""
         if self.settings.scorer == "cosine":
