@@ -14,6 +14,7 @@ from stream.events import Knew
 
 Doubles = NDArray[np.float64]
 
+_NOTHING = Knew()
 _OPEN_CLICKS = 64  # of a user; of a thousand clicks within one window the older ones say nothing new
 
 
@@ -29,7 +30,7 @@ class User:
     clicks: int = 0
     decisions: int = 0
     last_click_ms: int | None = None
-    told: bytes | None = field(default=None, compare=False, repr=False)
+    told: bytes | None = field(default=None, repr=False)
 
     def copy(self) -> "User":
         """Another user who knows the same; vectors are never changed in place, so they are shared."""
@@ -95,7 +96,7 @@ class InterestStore:
         """What is known of a user now; a user never seen is known by zeros."""
         known = self._live.get(user) or self.users.get(user)
         if known is None:
-            return Knew()
+            return _NOTHING
         idle_ms = None if known.last_click_ms is None else max(ts_ms - known.last_click_ms, 0)
         return Knew(
             clicks=known.clicks, decisions=known.decisions, idle_ms=idle_ms, interest=self._interest(known, about_E)

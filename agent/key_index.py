@@ -50,11 +50,11 @@ class KeyIndex:
         bucket_N, slot_N, ours_N = self._first(key_N)
         place_N = self._place_S.take(slot_N).astype(np.int64)
         if not ours_N.all():
-            other_N = ~ours_N
-            place_N[other_N] = _FREE
-            full_N = self._place_S.take(bucket_N * _BUCKET + (_BUCKET - 1)) != _FREE
-            behind = np.flatnonzero(other_N & full_N)
-            if len(behind):
+            (other,) = (~ours_N).nonzero()
+            place_N[other] = _FREE
+            full = self._place_S.take(bucket_N.take(other) * _BUCKET + (_BUCKET - 1)) != _FREE
+            if full.any():
+                behind = other[full]
                 slot_M, key_M = self._slots(key_N[behind]), key_N[behind]
                 place_N[behind] = np.where(self._key_S[slot_M] == key_M, self._place_S[slot_M], _FREE)
         return np.maximum(place_N, _FREE, out=place_N)

@@ -126,9 +126,9 @@ class Policy(nn.Module):
             cosines_NS = self.similarity.cosines(inputs, self.item_side, self.item_side.leading(inputs.candidates_ND))
             logit_N = torch.from_numpy(_COSINE_LOGIT * cosines_NS.sum(axis=1))
             return logit_N, torch.zeros_like(logit_N)
-        read = self.read(inputs)
-        expert_N, variance_N = self.expert.believed(read)
-        own_N, doubt_N = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock, inputs.by_decision)
+        read, expert = self.read(inputs), self.expert
+        expert_N, variance_N = expert.believed(read)
+        own_N, doubt_N = self.users.effect(inputs.user_B, read.item_NJ, expert.clock, inputs.by_decision)
         logit_MN = self._members(expert_N + own_N, inputs, read, idle=False)
         return torch.from_numpy(self.stack.joint(logit_MN)), torch.from_numpy(np.sqrt(variance_N + doubt_N))
 
@@ -141,11 +141,11 @@ class Policy(nn.Module):
             read: the same, as the expert reads them.
             idle: whether a network that does not count is asked too; it says 0 otherwise.
         """
-        level_B = self.levels.mean(inputs.group_B, self.expert.clock)
-        logit_MN = np.zeros((len(self.stack.weight), len(logit_N)), logit_N.dtype)
-        np.add(logit_N, level_B[inputs.segment_N], out=logit_MN[0])
+        level_B, weight_M = self.levels.mean(inputs.group_B, self.expert.clock), self.stack.weight.numpy()
+        logit_MN = np.zeros((len(weight_M), len(logit_N)), logit_N.dtype)
+        np.add(logit_N, level_B.take(inputs.segment_N), out=logit_MN[0])
         logit_MN[1] = self.recent.logit(self._leading(read)).numpy()
-        if self.settings.network.steps and (idle or float(self.stack.weight[-1]) > 0.0):
+        if self.settings.network.steps and (idle or weight_M[-1] > 0.0):
             logit_MN[2] = self.network(*_crossing(read)).numpy()
         return logit_MN
 

@@ -80,6 +80,18 @@ def test_what_is_asked_in_another_space_selects_nothing():
     assert users.read("u1", 2, np.ones(7, np.float32)) == users.read("u1", 2, NOTHING)
 
 
+def test_an_interest_is_told_as_it_is_however_often_it_was_asked_for_before():
+    asked, fresh = store(attention=2.0), store(attention=2.0)
+    for ts_ms, click in enumerate((vector(1, 0), vector(0, 1), vector(0.9, 0.1)), start=1):
+        for users in (asked, fresh):
+            users.closed("u1", "d", [(ts_ms, click)])
+        for about in (NOTHING, np.ones(7, np.float32), vector(0, 1)):
+            asked.read("u1", ts_ms, about)
+    for about in (NOTHING, vector(0, 1), vector(1, 0)):
+        assert asked.read("u1", 9, about) == fresh.read("u1", 9, about)
+    assert asked.read("u1", 9, vector(0, 1)) != asked.read("u1", 9, NOTHING)
+
+
 def test_interests_that_cancel_are_none():
     users = store()
     users.closed("u1", "d", [(1, vector(1, 0))])
