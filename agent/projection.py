@@ -127,7 +127,7 @@ class Projection(nn.Module):
         z: Floats = values - read.center
         z /= read.scale
         tails = 1.1 * np.arcsinh(z[:, read.heavy]) if len(read.heavy) else None
-        np.minimum(np.maximum(z, -_CLIP, out=z), _CLIP, out=z)
+        z.clip(-_CLIP, _CLIP, out=z)
         if tails is not None:
             z[:, read.heavy] = np.clip(tails, -4.0, 4.0)
         return z
