@@ -88,16 +88,20 @@ class Bench:
 
 
 class FailingLog(MemoryLog):
-    """A memory log whose next commit, or next look at the recommendations, fails as a broker's would."""
+    """A memory log whose next unit does not land, or whose next look at the recommendations fails, as with a broker."""
 
     fail_commit = fail_end = False
 
-    def settle(self, unit, progress):
-        if self.fail_commit:
-            self.fail_commit = False
-            self.drop(unit)
-            raise CommitFailedError("transaction must take its events and positions; got a timeout")
-        return super().settle(unit, progress)
+    def send(self, unit, progress):
+        if not self.fail_commit:
+            return super().send(unit, progress)
+        self.fail_commit, self._open = False, None
+        return self.fail
+
+    def fail(self):
+        with self._arrived:
+            self._rewind()
+        raise CommitFailedError("transaction must take its events and positions; got a timeout")
 
     def end(self, topic, partition):
         if self.fail_end:
