@@ -54,12 +54,16 @@ class Carrier(AsyncConsumerRebalanceListener):
 
     Args:
         consumer: whose rebalances wait. What it runs while it waits is its client's own loop.
+
+    Attributes:
+        held_back: whether a rebalance has waited, and with it the poll that was to join it.
     """
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="carry")
         self._carried: Future[Sequence[Published]] | None = None
+        self.held_back = False
 
     def take(self, flight: Flight, settle: Callable[[], Sequence[Published]]) -> None:
         """Sets a unit on its way."""
@@ -78,6 +82,7 @@ class Carrier(AsyncConsumerRebalanceListener):
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
         """Holds the consumer back until nothing is on its way."""
         while self._carried is not None and not self._carried.done():
+            self.held_back = True
             await self._consumer._net.sleep(_LOOK_S)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:

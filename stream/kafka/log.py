@@ -82,6 +82,10 @@ class KafkaLog:
             self._carrier.wait()  # it was sent after the join had begun, which this poll may end
         with answering(self._settings, "poll"):
             batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            if self._carrier.held_back and not batches:
+                # The client forgets a join that ends between two polls, and begins another, which all members join.
+                batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            self._carrier.held_back = False
         self._note_arrival()
         records: list[Record] = []
         ends: dict[TopicPartition, int] = {}

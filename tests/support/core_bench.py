@@ -1,5 +1,7 @@
 """A core over a memory log with a policy that always shows the first candidates, and events to feed it."""
 
+from functools import partial
+
 from agent.settings import InterestSettings
 from agent.user_snapshots import UserStores
 from envs.core import Core
@@ -85,6 +87,24 @@ class Bench:
 
     def counted(self, name):
         return {label: count for (key, label), count in self.meter.counters.items() if key == name and count}
+
+
+class LateLog(MemoryLog):
+    """A memory log whose units become visible only as they land; the next to land may fail to."""
+
+    fails = False
+
+    def send(self, unit, progress):
+        self._open = None
+        return partial(self.land, unit, progress)
+
+    def land(self, unit, progress):
+        if not self.fails:
+            return super().send(unit, progress)()
+        self.fails = False
+        with self._arrived:
+            self._rewind()
+        raise CommitFailedError("transaction must take its events and positions; got a timeout")
 
 
 class FailingLog(MemoryLog):
