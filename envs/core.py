@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from envs.decision import LOGGED, Decision, recommendation
-from envs.exploring import count_lost
+from envs.counting import count_committed, tell_levels
+from envs.decision import Decision, recommendation
 from envs.intake import Intake
 from envs.observation import Observation
 from envs.partition import Partition
@@ -263,6 +263,7 @@ class Core:
         for number, position in zip(sent.owners, positions, strict=False):
             if number in self._partitions:
                 self._partitions[number].published(position.offset)
+        count_committed(self.parts.meter, sent.decisions, [outcome for _, outcome in sent.outcomes])
         first = len(sent.decisions)
         closed = [
             Closed(outcome, position)
@@ -273,27 +274,8 @@ class Core:
             partition = self._partitions[each.position.partition]
             partition.outcomes_next = each.position.offset + 1
             note_close(self.parts, partition, each.outcome)
-        self._measure(sent.decisions, closed)
+        tell_levels(self.parts.meter, self._partitions.values())
         space = space_of(self.parts)
         for number, partition in self._partitions.items():
             self.parts.users.committed(number, partition.users, partition.outcomes_next, space)
         return closed
-
-    def _measure(self, decisions: Sequence[Decision], closed: Sequence[Closed]) -> None:
-        meter = self.parts.meter
-        meter.count("decisions", len(decisions))
-        meter.count("exploration", sum(1.0 - d.greedy_probability for d in decisions if d.greedy_probability))
-        meter.count("outcomes", len(closed))
-        count_lost((each.outcome for each in closed), meter)
-        for outcome in (each.outcome for each in closed):
-            propensity = outcome.recommendation.slate[0].propensity
-            if propensity is not None and outcome.recommendation.strategy != LOGGED:
-                weight = 1.0 / (len(outcome.impression.candidates) * propensity)
-                meter.count("reward", outcome.rewards[0])
-                meter.count("rewarded", 1)
-                meter.count("uniform_weight", weight)
-                meter.count("uniform_reward", weight * outcome.rewards[0])
-        meter.level("users_known", sum(len(partition.users) for partition in self._partitions.values()))
-        meter.level("open_decisions", self.open_decisions)
-        meter.level("open_bytes", sum(partition.join.open_bytes for partition in self._partitions.values()))
-        meter.level("early_clicks", sum(partition.join.early for partition in self._partitions.values()))
