@@ -150,12 +150,15 @@ class Table(nn.Module):
             LearnError: they are not as many as there.
         """
         self.truncate(part.rows)
-        self._index.remove(self.key.numpy()[part.place_M[part.place_M < len(self)]])
+        before = len(self)
         if part.rows > len(self.key):
             self._resize(min(max(2 * len(self.key), part.rows), self._most))
+        known_M, others_M = part.place_M < before, self.key.numpy()[part.place_M] != part.columns["key"]
+        self._index.remove(self.key.numpy()[part.place_M[known_M & others_M]])
         for name, column in self._named().items():
             column.numpy()[part.place_M] = part.columns[name]
-        self._index.put(part.columns["key"], part.place_M)
+        new_M = others_M | ~known_M
+        self._index.put(part.columns["key"][new_M], part.place_M[new_M])
         self._written.forget()
         if len(self) != part.rows:
             raise LearnError(f"table must have {part.rows} rows once it took a part of another; got {len(self)}")

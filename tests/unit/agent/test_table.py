@@ -108,6 +108,20 @@ def test_a_copy_takes_what_was_written_and_no_more():
     assert copy.find(keys(300, 301)).tolist() == [300, -1]
 
 
+def test_a_copy_follows_rows_that_move_and_keys_that_go_and_come_back():
+    rows, copy = table(64), table(64)
+    fill(rows, 0, 64, now=1.0)
+    copy.take(rows.part())
+    revision = rows.revision
+    fill(rows, 100, 3, now=2.0)  # keys 0 to 3 make room, 60 to 63 fill their holes, the new ones follow 59
+    fill(rows, 0, 2, now=3.0)  # these four make room in their turn, for the last four
+    copy.take(rows.part(revision))
+    asked = torch.arange(110)
+    assert rows.key[: len(rows)].tolist() == [59, 100, 101, 102, *range(4, 59), 0, 1]
+    assert torch.equal(copy.find(asked), rows.find(asked))
+    assert torch.equal(copy.key[: len(copy)], rows.key[: len(rows)])
+
+
 def test_what_was_written_is_remembered_until_all_may_have_changed_or_too_much_did():
     rows = table()
     fill(rows, 0, 5, now=1.0)
