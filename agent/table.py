@@ -35,32 +35,37 @@ class Part(NamedTuple):
 class Table(nn.Module):
     """At most `most` rows; where there is no room, those go that were touched the longest ago.
 
+    Forgetting is lazy: a row holds what it did when it was touched, and `remaining` says how much of it still counts.
+
     All of it is buffers, whose lengths are those of the rows in use: it is saved and copied like any module. A copy
     elsewhere is kept the same by the rows that were written: `other.take(table.part(since))`.
 
     Args:
         columns: name -> width of each column; a new row holds zeros.
         most: rows, at most.
+        memory_rows: after how many rows learned, as the clock counts them, what is held counts half.
 
     Attributes:
         evicted: rows that made room for others so far.
 
-    >>> table = Table({"reward": 1}, most=100)
+    >>> table = Table({"reward": 1}, most=100, memory_rows=8.0)
     >>> places = table.place(torch.tensor([7, 9]), now=1.0)
     >>> table.write(places, {"reward": torch.tensor([[0.5], [1.0]])})
     >>> table.find(torch.tensor([9, 8])).tolist()
     [1, -1]
     >>> table.read(table.find(torch.tensor([9])))["reward"].tolist()
     [[1.0]]
+    >>> table.remaining(np.array([1.0, 9.0]), now=17.0).tolist()
+    [0.25, 0.5]
     """
 
     key: Tensor
     touched: Tensor
     values: Tensor
 
-    def __init__(self, columns: Mapping[str, int], most: int) -> None:
+    def __init__(self, columns: Mapping[str, int], most: int, memory_rows: float) -> None:
         super().__init__()
-        self._most = most
+        self._most, self._memory_rows = most, memory_rows
         ends = np.cumsum(list(columns.values())).tolist()
         self._columns = {
             name: slice(end - width, end) for (name, width), end in zip(columns.items(), ends, strict=True)
@@ -119,6 +124,11 @@ class Table(nn.Module):
         columns = {name: values_MX[:, ends] for name, ends in self._columns.items()}
         columns["touched"] = self.touched.numpy().take(places_M)
         return columns
+
+    def remaining(self, touched_M: NDArray[np.float64], now: float) -> NDArray[np.float64]:
+        """The share [M] of what rows held when they were touched that is not forgotten."""
+        remaining_M: NDArray[np.float64] = np.exp2((touched_M - now) / self._memory_rows)
+        return remaining_M
 
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
         """Replaces columns of the rows at M places, and when they were touched."""

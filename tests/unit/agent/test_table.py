@@ -8,7 +8,7 @@ from agent.table import Table
 
 
 def table(most=1_000):
-    return Table({"value": 2}, most)
+    return Table({"value": 2}, most, memory_rows=10.0)
 
 
 def keys(*numbers):
@@ -50,6 +50,16 @@ def test_a_new_row_holds_zeros_also_where_another_lay():
     rows.truncate(90)
     assert rows.find(keys(95)).item() == -1
     assert rows.read(rows.place(keys(500), now=2.0))["value"].tolist() == [[0.0, 0.0]]
+
+
+def test_what_rows_hold_is_halved_by_each_memory_since_they_were_touched():
+    rows = table()  # remembers for 10
+    fill(rows, 1, 1, now=5.0)
+    fill(rows, 2, 1, now=15.0)
+    touched_M = rows.rows(rows.find(keys(1, 2)).numpy())["touched"]
+    assert rows.remaining(touched_M, now=15.0).tolist() == [0.5, 1.0]
+    assert rows.remaining(touched_M, now=35.0).tolist() == [0.125, 0.25]
+    assert rows.remaining(touched_M, now=20.0)[1] == pytest.approx(0.5**0.5)
 
 
 def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
