@@ -214,13 +214,28 @@ class Table(nn.Module):
             destination[prefix + name] = column[: len(self)]
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:  # noqa: ANN401 - torch's signature
-        names = [prefix + name for name in self._columns]
-        told = all(name in state_dict for name in (prefix + "key", *names))
-        if told:
-            state_dict[prefix + "values"] = torch.cat([state_dict.pop(name) for name in names], dim=1)
-            self._index.clear()
-            self._resize(len(state_dict[prefix + "key"]))
-            self._written.forget()
+        _, _, missing_keys, _, error_msgs = args
+        absent = [prefix + name for name in self._named() if prefix + name not in state_dict]
+        misfits = [] if absent else self._misfits(state_dict, prefix)
+        missing_keys += absent
+        error_msgs += misfits
+        if absent or misfits:
+            return
+        columns = [state_dict.pop(prefix + name) for name in self._columns]
+        state_dict[prefix + "values"] = torch.cat(columns, dim=1)
+        self._index.clear()
+        self._resize(len(state_dict[prefix + "key"]))
+        self._written.forget()
         super()._load_from_state_dict(state_dict, prefix, *args)
-        if told:
-            self._index.put(self.key.numpy(), np.arange(len(self.key)))
+        self._index.put(self.key.numpy(), np.arange(len(self.key)))
+
+    def _misfits(self, state_dict: Mapping[str, Tensor], prefix: str) -> list[str]:
+        """What is wrong with the shapes of columns that were saved."""
+        rows = len(state_dict[prefix + "key"])
+        wanted = {prefix + name: (rows, *column.shape[1:]) for name, column in self._named().items()}
+        found = {name: tuple(state_dict[name].shape) for name in wanted}
+        return [
+            f"{name} must have the shape {wanted[name]}; got {found[name]}"
+            for name in wanted
+            if found[name] != wanted[name]
+        ]

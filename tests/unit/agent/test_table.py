@@ -76,6 +76,43 @@ def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
     assert other.read(other.find(keys(29)))["value"][0, 0].item() == 29.0
 
 
+def test_saved_columns_lie_apart_by_their_names():
+    saved = {
+        "key": keys(70, 80),
+        "touched": torch.tensor([1.0, 2.0], dtype=torch.float64),
+        "mean": torch.tensor([[0.25], [0.5]]),
+        "weight": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+    }
+    rows = Table({"mean": 1, "weight": 2}, 100, memory_rows=10.0)
+    rows.load_state_dict(saved)
+    found = rows.read(rows.find(keys(80, 70)))
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "mean": [[0.5], [0.25]],
+        "weight": [[3.0, 4.0], [1.0, 2.0]],
+        "touched": [2.0, 1.0],
+    }
+    assert all(torch.equal(value, saved[name]) for name, value in rows.state_dict().items())
+    assert rows.state_dict().keys() == saved.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean": None}, 'Missing key.*"mean"'),
+        ({"key": None}, 'Missing key.*"key"'),
+        ({"mean": torch.zeros(2, 2), "weight": torch.zeros(2, 1)}, r"mean must have the shape \(2, 1\); got \(2, 2\)"),
+        ({"weight": torch.zeros(3, 2)}, r"weight must have the shape \(2, 2\); got \(3, 2\)"),
+        ({"touched": torch.zeros(1)}, r"touched must have the shape \(2,\); got \(1,\)"),
+        ({"other": torch.zeros(2, 1)}, 'Unexpected key.*"other"'),
+    ],
+)
+def test_saved_columns_that_do_not_fit_are_named(changes, message):
+    saved = {"key": keys(7, 8), "touched": torch.zeros(2), "mean": torch.zeros(2, 1), "weight": torch.zeros(2, 2)}
+    changed = {name: value for name, value in (saved | changes).items() if value is not None}
+    with pytest.raises(RuntimeError, match=rf"(?s){message}"):
+        Table({"mean": 1, "weight": 2}, 100, memory_rows=10.0).load_state_dict(changed)
+
+
 def test_no_rows_can_be_saved_and_taken_back():
     rows = table()
     fill(rows, 0, 5, now=1.0)
