@@ -47,7 +47,10 @@ class Flight:
 
 
 class Carrier(AsyncConsumerRebalanceListener):
-    """The thread that carries units, one at a time, and what a consumer asks before it joins a rebalance.
+    """The threads that carry units, one at a time, and what a consumer asks before it joins a rebalance.
+
+    What makes a unit visible has a thread, and what may follow that has another: one following at most, so the next
+    unit can become visible meanwhile and is held up only by what follows it.
 
     A member that has joined anew commits under another generation, and whoever owns its partitions then reads what is
     committed. So the unit on its way ends first; the consumer's heartbeats go on meanwhile.
@@ -62,7 +65,9 @@ class Carrier(AsyncConsumerRebalanceListener):
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="carry")
+        self._second = ThreadPoolExecutor(max_workers=1, thread_name_prefix="follow")
         self._carried: Future[Sequence[Published]] | None = None
+        self._following: Future[None] | None = None
         self.held_back = False
 
     def take(self, flight: Flight, settle: Callable[[], Sequence[Published]]) -> None:
@@ -70,18 +75,33 @@ class Carrier(AsyncConsumerRebalanceListener):
         self._carried = flight.carried
         self._thread.submit(flight.carry, settle)
 
+    def follow(self, call: Callable[[], None]) -> None:
+        """Lets a call follow, in the other thread; called by the carrying one. Raises what the call before raised."""
+        before, self._following = self._following, None
+        if before is not None:
+            before.result()
+        self._following = self._second.submit(call)
+
     def wait(self) -> None:
-        """Returns when nothing is on its way; a settling has a deadline of its own."""
+        """Returns when nothing is on its way and nothing follows; both have deadlines of their own."""
         if self._carried is not None:
             wait([self._carried])
+        if self._following is not None:
+            wait([self._following])
+
+    def forget(self) -> None:
+        """Waits, and forgets what became of what followed: its unit is read again."""
+        self.wait()
+        self._following = None
 
     def close(self) -> None:
-        """Ends the thread once nothing is on its way."""
+        """Ends the threads once nothing is on its way."""
         self._thread.shutdown(wait=True)
+        self._second.shutdown(wait=True)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - the client's signature
         """Holds the consumer back until nothing is on its way."""
-        while self._carried is not None and not self._carried.done():
+        while any(each is not None and not each.done() for each in (self._carried, self._following)):
             self.held_back = True
             await self._consumer._net.sleep(_LOOK_S)
 

@@ -28,8 +28,9 @@ class KafkaLog:
     """`EventLog` over Apache Kafka, as one member of a consumer group; for one thread.
 
     Exactly once: a unit of work is one transaction of its events and its positions. Low latency: its events are
-    published first, then its positions, so a crash between the two publishes them again. What was sent is settled by
-    a thread of its own, while the next records are polled and decided.
+    published first, then its positions, so a crash between the two publishes them again; they have landed with the
+    first, and positions follow, one unit behind at most. What was sent is settled by a thread of its own, while the
+    next records are polled and decided.
 
     Args:
         settings: where and how; picklable, so that a log can be made in another process.
@@ -172,8 +173,11 @@ class KafkaLog:
         """Makes events and positions visible; called by the carrying thread, alone with publisher and commit."""
         if self._transactional and unit.events:
             return self._transactional.publish(unit.events, offsets, group)
-        published = self._plain.publish(unit.events) if self._plain and unit.events else ()
-        self._commit_offsets(offsets)
+        if self._plain is None:
+            self._commit_offsets(offsets)
+            return ()
+        published = self._plain.publish(unit.events) if unit.events else ()
+        self._carrier.follow(partial(self._commit_offsets, offsets))
         return published
 
     def _land(self, flight: Flight) -> Sequence[Published]:
@@ -224,6 +228,7 @@ class KafkaLog:
         if flight is not None:  # its positions count once it has landed
             with suppress(StreamError):
                 self._outcome(flight)
+        self._carrier.forget()
         self._membership.rewind()
         self._rewind_due = False
 

@@ -206,3 +206,25 @@ def test_closing_waits_for_what_is_on_its_way(kafka, monkeypatch, guarantee):
     next_run = kafka.log(0, guarantee=guarantee)
     assert next_run.poll(10, 3_000) == []
     assert sum(len(outcomes(next_run, partition)) for partition in range(4)) == 4
+
+
+def test_positions_that_could_not_be_committed_fail_the_next_unit_and_all_comes_again(kafka, monkeypatch):
+    world, log = kafka.world(), kafka.log(guarantee="low_latency")
+    for index in range(6):
+        world.append(kafka_impression(index))
+    world.flush()
+
+    def refuse(*arguments, **named):
+        raise KafkaTimeoutError("no answer")
+
+    monkeypatch.setattr(KafkaConsumer, "commit", refuse)
+    first = poll(log, 3)
+    assert len(sent(log, first).landed()) == 3  # its events are visible; its positions follow
+    following = sent(log, poll(log, 3))
+    with pytest.raises(CommitFailedError, match="positions must be committed"):
+        following.landed()
+    monkeypatch.undo()
+    again = poll(log, 6)
+    assert len(sent(log, again).landed()) == 6
+    log.close()
+    assert kafka.log(guarantee="low_latency").poll(10, 3_000) == []
