@@ -4,7 +4,9 @@
     while not loop.ended:
         resolved = loop.step()      # what closed in this step, as training rows
 
-It knows neither Ray nor threads: the runner gives it one, the deterministic schedule steps it by hand.
+A step waits for its commit, or (`overlap`) for the one before, so that the log works on one batch while the next is
+decided. What closed is told once it is committed either way. It knows neither Ray nor threads: the runner gives it
+one, the deterministic schedule steps it by hand.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,9 @@ from agent.monitor import count_weights
 from agent.open_book import OpenBook
 from agent.resolved import Placed, Resolved, Span, resolve
 from envs.core import Closed
+from envs.sent import Sent
 from envs.session import Session
+from stream.errors import StreamError
 
 POLL_MS = 50
 _T = TypeVar("_T")
@@ -68,6 +72,7 @@ class DecidingLoop:
         run_seed: every draw follows from it and the decision's id.
         ending: when to end.
         book: is told each decision, so that it knows what is open; None where nobody reads that.
+        overlap: whether a micro-batch is decided while the one before is being committed.
     """
 
     def __init__(
@@ -77,13 +82,17 @@ class DecidingLoop:
         run_seed: int,
         ending: Ending | None = None,
         book: OpenBook | None = None,
+        *,
+        overlap: bool = False,
     ) -> None:
         self._session = session
         self._believer = believer
         self._run_seed = run_seed
         self._ending = ending or Ending()
         self._book = book
+        self._overlap = overlap
         self._decided = 0
+        self._took_s = 0.0  # the batch that was sent last, until then
         self._busy_s = session.timer()
         self._spans: list[Span] = []
         self._clicks: list[ClickDelay] = []
@@ -94,29 +103,40 @@ class DecidingLoop:
         """One micro-batch; returns what closed, None where nothing did. At the world's end `ended` becomes true.
 
         Raises:
-            StreamError: the batch was not committed; the next step starts again from what was.
+            StreamError: a batch was not committed; the next step starts again from what was.
             EncoderError: likewise, because texts could not be read. What was committed already is not returned; the
                 spans leave it out.
         """
-        return self._guarded(self._resolve)
+        return self._guarded(self._step, self._resolve)
 
     def advance(self) -> list[Closed]:
         """As `step`, for whoever makes rows of what closed on its own."""
-        return self._guarded(list) or []
+        return self._guarded(self._step, list) or []
 
-    def _guarded(self, use: Callable[[list[Closed]], _T]) -> _T | None:
+    def land(self) -> Resolved | None:
+        """What closed with the batch that is on its way, for whoever makes no further step; raises as `step` does."""
+        return self._guarded(self._land, self._resolve)
+
+    def _guarded(
+        self, act: Callable[[], tuple[dict[int, int], list[Closed]]], use: Callable[[list[Closed]], _T]
+    ) -> _T | None:
         try:
-            before, closed = self._step()
+            before, closed = act()
+            parts = self._session.core.parts
+            judge([each.outcome for each in closed], self._believer, parts.featurizer, parts.meter)
             used = use(closed) if closed else None
-        except EncoderError:
-            self._session.core.restart()
+        except (EncoderError, StreamError) as error:
+            if self._book is not None:
+                self._book.forget()  # it may know of decisions that never came to be
+            if isinstance(error, EncoderError):
+                self._session.core.restart()
             raise
         self._note(before)
         return used
 
     @property
     def joined(self) -> int:
-        """Clicks that the last step joined to open decisions."""
+        """Clicks that the last step joined to open decisions, committed or on its way."""
         return self._session.core.joined
 
     def take_spans(self) -> tuple[Span, ...]:
@@ -151,17 +171,40 @@ class DecidingLoop:
             )
         world_ended = core.ended and not impressions
         idle_ended = not world_ended and self._idle(started_s)
-        closed = core.publish(decisions, final=world_ended or (idle_ended and self._ending.close_open))
-        if impressions:
-            self._decided += len(impressions)
-            latency_ms = 1_000.0 * (timer() - started_s)
-            core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(impressions))
-            count_weights(decisions, core.parts.meter)
+        taken = self._taken() + len(impressions)
+        on_its_way = core.sent
+        closed = core.send(decisions, final=world_ended or (idle_ended and self._ending.close_open))
+        self._landed(on_its_way)
+        self._took_s = timer() - started_s
         if observation is not None and self._book is not None:
             self._book.note(impressions, observation, decisions)
-        judge([each.outcome for each in closed], self._believer, core.parts.featurizer, core.parts.meter)
-        self.ended = world_ended or idle_ended or self._decided == self._ending.max_decisions
+        ended = world_ended or idle_ended or taken == self._ending.max_decisions
+        if ended or not self._overlap:
+            closed += self._land()[1]
+        self.ended = ended
         return before, closed
+
+    def _land(self) -> tuple[dict[int, int], list[Closed]]:
+        core = self._session.core
+        before, on_its_way = core.outcome_frontier(), core.sent
+        closed = core.land()
+        self._landed(on_its_way)
+        return before, closed
+
+    def _landed(self, batch: Sent | None) -> None:
+        """Notes that a batch which was on its way is committed."""
+        if batch is None or not batch.decisions:
+            return
+        core = self._session.core
+        self._decided += len(batch.decisions)
+        latency_ms = 1_000.0 * (self._took_s + core.took_s)
+        core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(batch.decisions))
+        count_weights(batch.decisions, core.parts.meter)
+
+    def _taken(self) -> int:
+        """Decisions that are committed or on their way."""
+        on_its_way = self._session.core.sent
+        return self._decided + (len(on_its_way.decisions) if on_its_way is not None else 0)
 
     def _note(self, before: dict[int, int]) -> None:
         """Notes the stretches of one step, by where the outcomes of each partition ended before it and do now."""
@@ -173,7 +216,7 @@ class DecidingLoop:
 
     def _limit(self) -> int:
         most = self._session.core.settings.max_batch
-        return most if self._ending.max_decisions is None else min(most, self._ending.max_decisions - self._decided)
+        return most if self._ending.max_decisions is None else min(most, self._ending.max_decisions - self._taken())
 
     def _idle(self, now_s: float) -> bool:
         if self._session.core.received:

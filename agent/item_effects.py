@@ -190,11 +190,10 @@ class ItemEffects(nn.Module):
     def __init__(self, settings: ExpertSettings, context_width: int, item_width: int, similarities: int) -> None:
         super().__init__()
         self._prior = 1.0 / settings.sd_item_id**2
-        self._memory_rows = settings.memory_rows
         self._most = settings.max_items
         self._widths = (context_width, item_width, similarities)
         columns = dict(zip(_COLUMNS, (*self._widths, 4), strict=True))
-        self.table = Table(columns, settings.max_items)
+        self.table = Table(columns, settings.max_items, settings.memory_rows)
         self._covered: tuple[int, Tensor, dict[str, Tensor]] | None = None
 
     def clear(self) -> None:
@@ -212,7 +211,7 @@ class ItemEffects(nn.Module):
             )
         known_N = place_N >= 0
         row = self.table.rows(place_N if known_N.all() else np.maximum(place_N, 0))
-        keep_N = (np.exp2((row["touched"] - float(clock)) / self._memory_rows) * known_N).astype(np.float32)
+        keep_N = (self.table.remaining(row["touched"], float(clock)) * known_N).astype(np.float32)
         variance_N = 1.0 / (np.float32(self._prior) + keep_N * row["scalars"][:, 1])
         share_N = keep_N * variance_N
         return Effect(
@@ -223,15 +222,15 @@ class ItemEffects(nn.Module):
             (row["similarity"].T * share_N).T,
         )
 
-    def seen(self, item_N: Places, clock: Tensor) -> tuple[Tensor, Tensor]:
+    def seen(self, item_N: Places, clock: Tensor) -> tuple[Doubles, Doubles]:
         """How often each item was resolved, forgetting included, and its mean reward (0 where never), [N] each."""
-        place_N = torch.from_numpy(self.table.places(item_N))
-        row = self.table.read(place_N.clamp_min(0)) if len(self.table) else {"scalars": torch.zeros(len(item_N), 4)}
-        known_N = place_N >= 0
-        rows_N = torch.where(known_N, row["scalars"][:, 2], 0.0)
-        mean_N = torch.where(known_N, row["scalars"][:, 3] / row["scalars"][:, 2].clamp_min(1e-9), 0.0)
-        kept_N = self._kept(row["touched"], clock) if "touched" in row else torch.ones(len(item_N))
-        return rows_N * kept_N, mean_N
+        if not len(self.table):
+            return np.zeros(len(item_N)), np.zeros(len(item_N))
+        place_N = self.table.places(item_N)
+        row, known_N = self.table.rows(np.maximum(place_N, 0)), place_N >= 0
+        rows_N, reward_N = row["scalars"][:, 2:].T * known_N
+        mean_N = (reward_N / np.maximum(rows_N, np.float32(1e-9))).astype(np.float64)
+        return rows_N * self.table.remaining(row["touched"], float(clock)), mean_N
 
     def arrows(self, rows: CrossedRows, item_R: Places, theta_d: Doubles, clock: Tensor) -> tuple[Arrows, Sums]:
         """The arrows of R rows' items, forgotten up to now, and what their marginals had taken from theta."""
@@ -247,7 +246,7 @@ class ItemEffects(nn.Module):
         differs_R = (np.abs(rows.item_JR - item_JM[:, row_R]) > SAME).any(axis=0)
         loose_M = np.zeros(len(key_M), np.bool_)
         loose_M[row_R[differs_R]] = True
-        keep_M = np.where(known_M, np.exp2((touched_M - float(clock)) / self._memory_rows), 0.0)
+        keep_M = np.where(known_M, self.table.remaining(touched_M, float(clock)), 0.0)
         before = Arrows(key_M, row_R, CrossedRows(context_IM, item_JM, similarity_SM), told_4M, loose_M, self._prior)
         share_M = np.where(loose_M, 0.0, keep_M / before.precision_M)
         returned = before.coupling.sums(share_M, share_M * before.evidence_M)
@@ -285,9 +284,6 @@ class ItemEffects(nn.Module):
     def _blank(self, rows: int) -> dict[str, NDArray[Any]]:
         blank = {name: np.zeros((rows, width)) for name, width in zip(_COLUMNS, (*self._widths, 4), strict=True)}
         return {**blank, "touched": np.zeros(rows)}
-
-    def _kept(self, touched_N: Tensor, clock: Tensor) -> Tensor:
-        return torch.exp2((touched_N - clock) / self._memory_rows)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
         self._covered = None

@@ -167,8 +167,7 @@ class ContextLevels(nn.Module):
     def __init__(self, settings: ExpertSettings) -> None:
         super().__init__()
         self._prior = 1.0 / settings.sd_level**2
-        self._memory_rows = settings.memory_rows
-        self.table = Table({"mean": 1, "weight": 1}, settings.max_contexts)
+        self.table = Table({"mean": 1, "weight": 1}, settings.max_contexts, settings.memory_rows)
 
     def clear(self) -> None:
         """Forgets all levels."""
@@ -206,7 +205,7 @@ class ContextLevels(nn.Module):
     def _now(self, place_M: Places, clock: Tensor) -> tuple[Doubles, Doubles]:
         """Means and precisions [M] as they stand: forgetting moves both towards the prior."""
         row = self.table.rows(place_M)
-        keep_M = np.exp2((row["touched"] - float(clock)) / self._memory_rows)
+        keep_M = self.table.remaining(row["touched"], float(clock))
         weight_M = row["weight"][:, 0].astype(np.float64)
         precision_M = self._prior + keep_M * weight_M
         return row["mean"][:, 0] * keep_M * (self._prior + weight_M) / precision_M, precision_M

@@ -57,12 +57,19 @@ class OpenBook:
         self._table = OpenTable()
 
     def note(self, impressions: Sequence[Impression], observation: Observation, decisions: Sequence[Decision]) -> None:
-        """Keeps decisions that were just committed as rows, which spares the next look to read them from the core.
+        """Keeps decisions that were just taken as rows, which spares the next look to read them from the core.
 
         The core keeps open decisions by the users' raw ids; where users go by pseudonyms, these do not tell which.
         """
         if self._core.parts.pseudonyms.name == _UNNAMED:
             self._notes.add(impressions, observation, decisions)
+
+    def forget(self) -> None:
+        """Forgets all, as some of it may never have been committed; the next look tells anew what is open."""
+        self._notes.take()
+        self._known.clear()
+        self._final.clear()
+        self._looks += 1
 
     def read(self) -> OpenRows | None:
         """The open rows now, in the order of partition and arrival; None where there are none.

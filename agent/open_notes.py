@@ -46,7 +46,7 @@ class OpenNotes:
         return self._size
 
     def add(self, impressions: Sequence[Impression], observation: Observation, decisions: Sequence[Decision]) -> None:
-        """Notes a batch that was decided and committed; a user goes by the id that the log knows."""
+        """Notes a batch that was decided; a user goes by the id that the log knows."""
         if not decisions:
             return
         batch = _Batch(

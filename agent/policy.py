@@ -106,8 +106,7 @@ class Policy(nn.Module):
         samples_MN = self.sample(inputs, logit_N).double().numpy() if "samples_MN" in needs else None
         item_rows_N = item_reward_N = None
         if "item_rows_N" in needs:
-            seen = self.expert.items.seen(inputs.item_N, self.expert.clock)
-            item_rows_N, item_reward_N = (each_N.double().numpy() for each_N in seen)
+            item_rows_N, item_reward_N = self.expert.items.seen(inputs.item_N, self.expert.clock)
         return Belief(
             logit_N.numpy().astype(np.float64),
             self.explore.sd_scale * sd_N.numpy().astype(np.float64),

@@ -35,32 +35,37 @@ class Part(NamedTuple):
 class Table(nn.Module):
     """At most `most` rows; where there is no room, those go that were touched the longest ago.
 
+    Forgetting is lazy: a row holds what it did when it was touched, and `remaining` says how much of it still counts.
+
     All of it is buffers, whose lengths are those of the rows in use: it is saved and copied like any module. A copy
     elsewhere is kept the same by the rows that were written: `other.take(table.part(since))`.
 
     Args:
         columns: name -> width of each column; a new row holds zeros.
         most: rows, at most.
+        memory_rows: after how many rows learned, as the clock counts them, what is held counts half.
 
     Attributes:
         evicted: rows that made room for others so far.
 
-    >>> table = Table({"reward": 1}, most=100)
+    >>> table = Table({"reward": 1}, most=100, memory_rows=8.0)
     >>> places = table.place(torch.tensor([7, 9]), now=1.0)
     >>> table.write(places, {"reward": torch.tensor([[0.5], [1.0]])})
     >>> table.find(torch.tensor([9, 8])).tolist()
     [1, -1]
     >>> table.read(table.find(torch.tensor([9])))["reward"].tolist()
     [[1.0]]
+    >>> table.remaining(np.array([1.0, 9.0]), now=17.0).tolist()
+    [0.25, 0.5]
     """
 
     key: Tensor
     touched: Tensor
     values: Tensor
 
-    def __init__(self, columns: Mapping[str, int], most: int) -> None:
+    def __init__(self, columns: Mapping[str, int], most: int, memory_rows: float) -> None:
         super().__init__()
-        self._most = most
+        self._most, self._memory_rows = most, memory_rows
         ends = np.cumsum(list(columns.values())).tolist()
         self._columns = {
             name: slice(end - width, end) for (name, width), end in zip(columns.items(), ends, strict=True)
@@ -124,6 +129,11 @@ class Table(nn.Module):
         columns["touched"] = self.touched.numpy().take(places_M)
         return columns
 
+    def remaining(self, touched_M: NDArray[np.float64], now: float) -> NDArray[np.float64]:
+        """The share [M] of what rows held when they were touched that is not forgotten."""
+        remaining_M: NDArray[np.float64] = np.exp2((touched_M - now) / self._memory_rows)
+        return remaining_M
+
     def write(self, places_M: Tensor, values: Mapping[str, Tensor], now: float | None = None) -> None:
         """Replaces columns of the rows at M places, and when they were touched."""
         places = places_M.numpy()
@@ -154,12 +164,15 @@ class Table(nn.Module):
             LearnError: they are not as many as there.
         """
         self.truncate(part.rows)
-        self._index.remove(self.key.numpy()[part.place_M[part.place_M < len(self)]])
+        before = len(self)
         if part.rows > len(self.key):
             self._resize(min(max(2 * len(self.key), part.rows), self._most))
+        known_M, others_M = part.place_M < before, self.key.numpy()[part.place_M] != part.columns["key"]
+        self._index.remove(self.key.numpy()[part.place_M[known_M & others_M]])
         for name, column in self._named().items():
             column.numpy()[part.place_M] = part.columns[name]
-        self._index.put(part.columns["key"], part.place_M)
+        new_M = others_M | ~known_M
+        self._index.put(part.columns["key"][new_M], part.place_M[new_M])
         self._written.forget()
         if len(self) != part.rows:
             raise LearnError(f"table must have {part.rows} rows once it took a part of another; got {len(self)}")
@@ -205,13 +218,28 @@ class Table(nn.Module):
             destination[prefix + name] = column[: len(self)]
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:  # noqa: ANN401 - torch's signature
-        names = [prefix + name for name in self._columns]
-        told = all(name in state_dict for name in (prefix + "key", *names))
-        if told:
-            state_dict[prefix + "values"] = torch.cat([state_dict.pop(name) for name in names], dim=1)
-            self._index.clear()
-            self._resize(len(state_dict[prefix + "key"]))
-            self._written.forget()
+        _, _, missing_keys, _, error_msgs = args
+        absent = [prefix + name for name in self._named() if prefix + name not in state_dict]
+        misfits = [] if absent else self._misfits(state_dict, prefix)
+        missing_keys += absent
+        error_msgs += misfits
+        if absent or misfits:
+            return
+        columns = [state_dict.pop(prefix + name) for name in self._columns]
+        state_dict[prefix + "values"] = torch.cat(columns, dim=1)
+        self._index.clear()
+        self._resize(len(state_dict[prefix + "key"]))
+        self._written.forget()
         super()._load_from_state_dict(state_dict, prefix, *args)
-        if told:
-            self._index.put(self.key.numpy(), np.arange(len(self.key)))
+        self._index.put(self.key.numpy(), np.arange(len(self.key)))
+
+    def _misfits(self, state_dict: Mapping[str, Tensor], prefix: str) -> list[str]:
+        """What is wrong with the shapes of columns that were saved."""
+        rows = len(state_dict[prefix + "key"])
+        wanted = {prefix + name: (rows, *column.shape[1:]) for name, column in self._named().items()}
+        found = {name: tuple(state_dict[name].shape) for name in wanted}
+        return [
+            f"{name} must have the shape {wanted[name]}; got {found[name]}"
+            for name in wanted
+            if found[name] != wanted[name]
+        ]

@@ -36,7 +36,7 @@ class UserEffects(nn.Module):
     def __init__(self, settings: ExpertSettings, item_width: int) -> None:
         super().__init__()
         self._settings = settings
-        self.table = Table({"mean": item_width, "weight": item_width}, settings.max_users)
+        self.table = Table({"mean": item_width, "weight": item_width}, settings.max_users, settings.memory_rows)
         self.register_buffer("prior_J", torch.ones(item_width))
         self.restart(torch.ones(item_width))
 
@@ -101,7 +101,7 @@ class UserEffects(nn.Module):
     def _now(self, place_M: NDArray[np.int64], clock: Tensor) -> tuple[Floats, Floats]:
         """Means and precisions [M, J] as they stand: forgetting moves both towards the prior."""
         row, prior_J = self.table.rows(place_M), self.prior_J.numpy()
-        keep_M1 = np.exp2((row["touched"] - float(clock)) / self._settings.memory_rows).astype(np.float32)[:, None]
+        keep_M1 = self.table.remaining(row["touched"], float(clock)).astype(np.float32)[:, None]
         precision_MJ = prior_J + keep_M1 * row["weight"]
         mean_MJ: Floats = row["mean"] * keep_M1 * (prior_J + row["weight"]) / precision_MJ
         return mean_MJ, precision_MJ

@@ -103,7 +103,7 @@ def _in_memory(settings: Settings, options: DemoOptions, folder: Path, numeric: 
 
     def world() -> WorldTally:
         tally = WorldTally()
-        for told in algorithm.worlds.values():
+        for told in algorithm.runners.worlds.values():
             tally.merge(WorldTally.from_dict(told["tally"]))
         return tally
 

@@ -113,7 +113,7 @@ class Run:
             self._started_s = now_s
         progress = self._stand(tally, now_s)
         if self.metrics is not None:
-            self.metrics.policy(self.algorithm.runner_version)
+            self.metrics.policy(self.algorithm.runners.version)
         self._latest = progress
         if not self.progress or progress.t_s - self.progress[-1].t_s >= self._every_s:
             self.progress.append(progress)
@@ -152,7 +152,7 @@ class Run:
             decisions_per_s=(recent - self._recent[0][1]) / span_s if len(self._recent) > 1 else 0.0,
             latency_p50_ms=latencies.quantile(0.5) if recent else None,
             latency_p99_ms=latencies.quantile(0.99) if recent else None,
-            policy_version=int(self.algorithm.runner_version.split(".")[1]),
+            policy_version=int(self.algorithm.runners.version.split(".")[1]),
             loss=self.algorithm.learner_metrics["loss"] or None,  # 0 before anything was fitted
             exploration=sum(share for _, _, _, share in self._recent) / recent if recent else None,
         )
@@ -161,7 +161,7 @@ class Run:
         """The world's own rates where there are any, else what the feedback tells: rewards, and their IPS estimate."""
         if self.rates is not None:
             return self.rates()
-        told = [world["rates"] for world in self.algorithm.worlds.values() if "rates" in world]
+        told = [world["rates"] for world in self.algorithm.runners.worlds.values() if "rates" in world]
         if told:
             return dict(told[0])
         rewarded, weight = self.totals.total("rewarded"), self.totals.total("uniform_weight")
@@ -186,7 +186,7 @@ def summary_of_run(run: Run) -> dict[str, Any]:
         "outcome_staleness_p99_ms": _quantile(totals, "outcome_staleness_ms", 0.99),
         "click_staleness_p50_ms": _quantile(totals, "click_staleness_ms", 0.5),
         "click_staleness_p99_ms": _quantile(totals, "click_staleness_ms", 0.99),
-        "policy_versions": int(run.algorithm.runner_version.split(".")[1]),
+        "policy_versions": int(run.algorithm.runners.version.split(".")[1]),
         "outcomes": int(totals.total("outcomes")),
         "dead_letters": int(totals.total("dead_letters")),
         "learner_updates": int(totals.total("learner_updates")),

@@ -145,7 +145,7 @@ class LiveRun:
     def _step(self) -> Progress:
         progress = self.run.step()
         if not self.first.told:
-            self.run.absorb(self.first.tell(self.run.algorithm.started))
+            self.run.absorb(self.first.tell(self.run.algorithm.runners.started))
         if self._keeper is not None:
             self._keeper.keep(self.run.algorithm.checkpoint)
         self.run.absorb(self._tally.take())
@@ -164,7 +164,7 @@ class LiveRun:
 
     def _give_up(self) -> None:
         algorithm = self.run.algorithm
-        running = sorted(set(range(1, self._settings.runner.runners + 1)) - algorithm.ended)
+        running = sorted(set(range(1, self._settings.runner.runners + 1)) - algorithm.runners.ended)
         raise StopError(
             f"run must end within runner.stop_deadline_s ({self._settings.runner.stop_deadline_s:g} s) of the signal; "
             f"not done: runners {running} go on, {algorithm.ledger.rows} rows wait to be learned, the last checkpoint "

@@ -4,6 +4,11 @@
     observation = core.observe(impressions)
     closed = core.publish(decisions)                # recommendations, outcomes, dead letters and positions, at once
 
+`publish` waits for the log. Whoever has more to do sends, and lands what was sent with the next batch:
+
+    closed = core.send(decisions)                   # of the batch before, which has landed
+    closed = core.land()                            # of this one, where no other follows
+
 The Gymnasium environment is this with a batch of one; a runner uses it as it is.
 """
 
@@ -12,20 +17,22 @@ from dataclasses import dataclass
 
 import msgspec
 
-from envs.decision import LOGGED, Decision, recommendation
-from envs.exploring import count_lost
+from envs.counting import count_committed, tell_levels
+from envs.decision import Decision, recommendation
 from envs.intake import Intake
 from envs.observation import Observation
 from envs.partition import Partition
 from envs.parts import CoreSettings, Parts
 from envs.restore import restore
 from envs.reward import slot_rewards
+from envs.sent import Sent
 from envs.users import note_close, open_users, space_of
 from stream.codec import dead_letter_headers
 from stream.errors import StreamError
 from stream.events import Impression, Outcome
 from stream.join import ClickJoin, OpenDecision
 from stream.log import INPUT_TOPICS, Published, TopicPartition, UnitOfWork
+from stream.unit import HeldEvent
 from stream.watermark import Watermarks
 
 _CLOSE_BYTES = 8_000_000  # of a partition in one commit, which has a deadline; after a pause all windows end at once
@@ -45,12 +52,14 @@ class Core:
     Attributes:
         ended: the world in this process has no more impressions.
         received: records that the last poll took from the log.
-        joined: clicks joined to open decisions by the last commit.
+        joined: clicks joined to open decisions by the last unit of work that was sent.
+        sent: the unit of work that is on its way; None where none is.
+        took_s: seconds that the last unit that landed was on its way.
 
-    Raises (from `poll` and `publish`):
+    Raises (from `poll`, `publish`, `send` and `land`):
         LogUnavailableError: the log did not answer in time.
         CommitFailedError: the batch was not committed.
-        After either, the next `poll` starts again from what was committed.
+        After either, the next `poll` starts again from what was committed; what was sent is not told any more.
     """
 
     def __init__(self, settings: CoreSettings, parts: Parts) -> None:
@@ -58,10 +67,12 @@ class Core:
         self.parts = parts
         self.ended = False
         self.received = self.joined = 0
+        self.took_s = 0.0
         self._watermarks = Watermarks(settings.attribution, parts.clock)
         self._partitions: dict[int, Partition] = {}
         self._intake = Intake(settings, parts)
         self._observation: Observation | None = None
+        self.sent: Sent | None = None
 
     @property
     def open_decisions(self) -> int:
@@ -111,19 +122,45 @@ class Core:
             decisions: one for each impression of the last `poll`, in order.
             final: close everything that is open, because nothing more will come.
         """
+        return self.send(decisions, final=final) + self.land()
+
+    def send(self, decisions: Sequence[Decision], *, final: bool = False) -> list[Closed]:
+        """As `publish`, without waiting for this unit of work; returns what closed with the one before."""
         self.joined = 0
-        shown = self._decide(decisions)
+        events = self._recommended(decisions)
         outcomes = self._close(final=final)
-        if not (shown or outcomes or any(partition.moved for partition in self._partitions.values())):
-            return []
+        events += self._told(outcomes)
+        landed = self.land()
+        if not (events or any(partition.moved for partition in self._partitions.values())):
+            return landed
         unit = self.parts.log.begin()
         try:
-            self._fill(unit, shown, outcomes)
-            positions = unit.commit({number: p.progress() for number, p in self._partitions.items()})
+            for event in events:
+                unit.publish(*event)
+            unit.send({number: partition.progress() for number, partition in self._partitions.items()})
         except StreamError:
             self._start_again(unit)
             raise
-        return self._committed(decisions, outcomes, positions)
+        self.sent = Sent(unit, decisions, [number for _, number in self._intake.pending], outcomes)
+        for partition in self._partitions.values():
+            partition.moved = False
+        self.joined = self._intake.joined_clicks
+        self._intake.clear()
+        self._observation = None
+        return landed
+
+    def land(self) -> list[Closed]:
+        """Waits for the unit of work that is on its way, if there is one; returns what closed with it."""
+        sent, self.sent = self.sent, None
+        if sent is None:
+            return []
+        try:
+            positions = sent.unit.landed()
+        except StreamError:
+            self._start_again(sent.unit)
+            raise
+        self.took_s = sent.unit.took_s
+        return self._landed(sent, positions)
 
     def restart(self) -> None:
         """Forgets the batch at hand and sets the reader back, because it cannot be decided now; nothing is lost."""
@@ -145,7 +182,7 @@ class Core:
         """Forgets what is not committed and sets the reader back; the next poll restores the partitions."""
         self._partitions.clear()
         self._intake.clear()
-        self._observation = None
+        self._observation = self.sent = None
         unit.abort()
 
     def _follow_assignment(self) -> None:
@@ -160,10 +197,11 @@ class Core:
             self._partitions[number] = partition
             self._watermarks.restore(number, partition.join.watermark_ms)
 
-    def _decide(self, decisions: Sequence[Decision]) -> list[tuple[int, Impression, bytes]]:
-        pending = self._intake.pending
+    def _recommended(self, decisions: Sequence[Decision]) -> list[HeldEvent]:
+        """Joins the decisions to their impressions; returns what tells the world of them."""
+        pending, codec = self._intake.pending, self.parts.codec
         knew = self._observation.knew if self._observation is not None else (None,) * len(pending)
-        shown = []
+        events: list[HeldEvent] = []
         for (impression, number), decision, known in zip(pending, decisions, knew, strict=True):
             event = recommendation(
                 self.parts.pseudonyms.of_impression(impression),
@@ -174,11 +212,11 @@ class Core:
             )
             if event.user_id != impression.user_id:  # whoever shows it must know for whom it is
                 event = msgspec.structs.replace(event, user_id=impression.user_id)
-            value = self.parts.codec.encode(event)
-            shown.append((number, impression, value))
+            value = codec.encode(event)
+            events.append(("recommendations", number, impression.user_id.encode(), value, codec.headers))
             partition = self._partitions[number]
             self._intake.joined(partition.join.decide(event, value), partition)
-        return shown
+        return events
 
     def _close(self, *, final: bool) -> list[tuple[int, Outcome]]:
         sources = (TopicPartition(topic, number) for topic in INPUT_TOPICS for number in self._partitions)
@@ -207,64 +245,37 @@ class Core:
             closed_ms=decision.impression.ts_ms + self.settings.attribution.window_ms,
         )
 
-    def _fill(
-        self,
-        unit: UnitOfWork,
-        shown: Sequence[tuple[int, Impression, bytes]],
-        outcomes: Sequence[tuple[int, Outcome]],
-    ) -> None:
+    def _told(self, outcomes: Sequence[tuple[int, Outcome]]) -> list[HeldEvent]:
+        """What tells of outcomes and of dead letters."""
         codec = self.parts.codec
-        for number, impression, value in shown:
-            unit.publish("recommendations", number, impression.user_id.encode(), value, codec.headers)
-        for number, outcome in outcomes:
-            key = outcome.impression.user_id.encode()
-            unit.publish("outcomes", number, key, codec.encode(outcome), codec.headers)
-        for letter in self._intake.dead:
-            unit.publish("dead-letters", letter.partition, b"", letter.value, dead_letter_headers(letter))
+        closes: list[HeldEvent] = [
+            ("outcomes", number, outcome.impression.user_id.encode(), codec.encode(outcome), codec.headers)
+            for number, outcome in outcomes
+        ]
+        letters: list[HeldEvent] = [
+            ("dead-letters", letter.partition, b"", letter.value, dead_letter_headers(letter))
+            for letter in self._intake.dead
+        ]
+        return closes + letters
 
-    def _committed(
-        self,
-        decisions: Sequence[Decision],
-        outcomes: Sequence[tuple[int, Outcome]],
-        positions: Sequence[Published],
-    ) -> list[Closed]:
-        for (_, number), position in zip(self._intake.pending, positions, strict=False):
-            self._partitions[number].published(position.offset)
-        for partition in self._partitions.values():
-            partition.moved = False
-        self.joined = self._intake.joined_clicks
-        self._intake.clear()
-        self._observation = None
-        first = len(decisions)
+    def _landed(self, sent: Sent, positions: Sequence[Published]) -> list[Closed]:
+        """Notes a unit that has landed; of partitions that went meanwhile, whoever owns them now tells what closed."""
+        for number, position in zip(sent.owners, positions, strict=False):
+            if number in self._partitions:
+                self._partitions[number].published(position.offset)
+        count_committed(self.parts.meter, sent.decisions, [outcome for _, outcome in sent.outcomes])
+        first = len(sent.decisions)
         closed = [
             Closed(outcome, position)
-            for (_, outcome), position in zip(outcomes, positions[first : first + len(outcomes)], strict=True)
+            for (number, outcome), position in zip(sent.outcomes, positions[first:], strict=False)
+            if number in self._partitions
         ]
         for each in closed:
             partition = self._partitions[each.position.partition]
             partition.outcomes_next = each.position.offset + 1
             note_close(self.parts, partition, each.outcome)
-        self._measure(decisions, closed)
+        tell_levels(self.parts.meter, self._partitions.values())
         space = space_of(self.parts)
         for number, partition in self._partitions.items():
             self.parts.users.committed(number, partition.users, partition.outcomes_next, space)
         return closed
-
-    def _measure(self, decisions: Sequence[Decision], closed: Sequence[Closed]) -> None:
-        meter = self.parts.meter
-        meter.count("decisions", len(decisions))
-        meter.count("exploration", sum(1.0 - d.greedy_probability for d in decisions if d.greedy_probability))
-        meter.count("outcomes", len(closed))
-        count_lost((each.outcome for each in closed), meter)
-        for outcome in (each.outcome for each in closed):
-            propensity = outcome.recommendation.slate[0].propensity
-            if propensity is not None and outcome.recommendation.strategy != LOGGED:
-                weight = 1.0 / (len(outcome.impression.candidates) * propensity)
-                meter.count("reward", outcome.rewards[0])
-                meter.count("rewarded", 1)
-                meter.count("uniform_weight", weight)
-                meter.count("uniform_reward", weight * outcome.rewards[0])
-        meter.level("users_known", sum(len(partition.users) for partition in self._partitions.values()))
-        meter.level("open_decisions", self.open_decisions)
-        meter.level("open_bytes", sum(partition.join.open_bytes for partition in self._partitions.values()))
-        meter.level("early_clicks", sum(partition.join.early for partition in self._partitions.values()))

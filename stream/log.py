@@ -8,6 +8,11 @@ The agent's side, in full:
     unit.commit({partition: Progress(next={"impressions": 12, "clicks": 3}, ...)})
 
 A unit of work holds the published events *and* the input positions: either all of it becomes visible, or nothing.
+`commit` is `send` and `landed`. In between the next records can be polled and the next unit begun:
+
+    unit.send(progress)
+    records = log.poll(max_records=512, timeout_ms=50)
+    positions = unit.landed()
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +74,13 @@ class Published(NamedTuple):
 
 
 class UnitOfWork(Protocol):
-    """What becomes visible together: events and input positions. Used once, by one thread."""
+    """What becomes visible together: events and input positions. Used once, by one thread.
+
+    Attributes:
+        took_s: seconds from `send` until all of it was visible; 0 before.
+    """
+
+    took_s: float
 
     def publish(self, topic: Topic, partition: int, key: bytes, value: bytes, headers: Headers = ()) -> None:
         """Adds an event. The partition of a dead letter is the log's affair; for all others it is that of the input."""
@@ -81,6 +92,18 @@ class UnitOfWork(Protocol):
         Raises:
             CommitFailedError: nothing became visible; the reader has been set back to the committed positions.
         """
+        ...
+
+    def send(self, progress: Mapping[int, Progress]) -> None:
+        """Sets all of it on its way and returns. One is on its way at a time, so what was sent before has `landed`.
+
+        Raises:
+            CommitFailedError: as by `commit`.
+        """
+        ...
+
+    def landed(self) -> Sequence[Published]:
+        """Waits until all that was sent is visible; returns and raises what `commit` does."""
         ...
 
     def abort(self) -> None:

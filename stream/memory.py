@@ -12,7 +12,7 @@ from stream.errors import CommitFailedError, LogFullError, StreamError
 from stream.events import Click, Impression, Recommendation
 from stream.log import INPUT_TOPICS, Headers, Progress, Published, Record, Topic, TopicPartition
 from stream.memory_store import MemoryStore
-from stream.unit import HeldUnit, advance
+from stream.unit import HeldUnit, Landing, advance
 
 
 class MemoryLog:
@@ -158,8 +158,8 @@ class MemoryLog:
         """Raises StreamError unless the log has the partition."""
         self._store.partition(topic, partition)
 
-    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> list[Published]:
-        """Moves the positions and writes the events, under the one lock."""
+    def send(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Landing:
+        """Moves the positions and writes the events, under the one lock; so all of it has landed already."""
         with self._arrived:
             self._open = None
             for partition in progress:
@@ -173,7 +173,8 @@ class MemoryLog:
                 self._polled.popleft()
             written = [self._store.write(*event) for event in unit.events]
             self._arrived.notify_all()
-            return [Published(record.topic, record.partition, record.offset) for record in written]
+            published = [Published(record.topic, record.partition, record.offset) for record in written]
+        return lambda: published
 
     def drop(self, unit: HeldUnit) -> None:
         """Closes the unit if it is open and sets the reader back."""

@@ -1,12 +1,13 @@
 """The unit of work of both logs: it holds its events back, and hands them over whole at the commit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from stream.errors import StreamError
 from stream.log import OUTPUT_TOPICS, Headers, Progress, Published, Topic
 
 HeldEvent = tuple[Topic, int, bytes, bytes, Headers]
+Landing = Callable[[], Sequence[Published]]
 
 
 class UnitOwner(Protocol):
@@ -20,8 +21,12 @@ class UnitOwner(Protocol):
         """Raises StreamError unless the topic has the partition."""
         ...
 
-    def settle(self, unit: "HeldUnit", progress: Mapping[int, Progress]) -> Sequence[Published]:
-        """Makes the unit's events and the positions visible together, and closes the unit in any case."""
+    def send(self, unit: "HeldUnit", progress: Mapping[int, Progress]) -> Landing:
+        """Sets the unit's events and the positions on their way together, and closes the unit in any case.
+
+        Returns:
+            What waits until they are visible.
+        """
         ...
 
     def drop(self, unit: "HeldUnit") -> None:
@@ -34,7 +39,9 @@ class HeldUnit:
 
     def __init__(self, owner: UnitOwner) -> None:
         self._owner = owner
+        self._landing: Landing | None = None
         self.events: list[HeldEvent] = []
+        self.took_s = 0.0
 
     def publish(self, topic: Topic, partition: int, key: bytes, value: bytes, headers: Headers = ()) -> None:
         """Adds an event; all dead letters go to partition 0.
@@ -52,8 +59,24 @@ class HeldUnit:
 
     def commit(self, progress: Mapping[int, Progress]) -> Sequence[Published]:
         """Makes all of it visible and moves the positions; a topic that `next` does not name keeps its own."""
+        self.send(progress)
+        return self.landed()
+
+    def send(self, progress: Mapping[int, Progress]) -> None:
+        """Sets all of it on its way."""
         self._require_open()
-        return self._owner.settle(self, progress)
+        self._landing = self._owner.send(self, progress)
+
+    def landed(self) -> Sequence[Published]:
+        """Waits until all of it is visible.
+
+        Raises:
+            StreamError: it was never sent, or has landed.
+        """
+        if self._landing is None:
+            raise StreamError("unit of work must be sent before it lands, and lands once; it is not on its way")
+        landing, self._landing = self._landing, None
+        return landing()
 
     def abort(self) -> None:
         """Drops all of it and sets the reader back. A used unit stays as it is, so an error path may always call it."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -23,6 +22,7 @@ from agent.rllib.learner import BanditLearner
 from agent.rllib.provisional import LONGEST_WAIT_S, Provisional
 from agent.rllib.refetch import Refetch
 from agent.rllib.report import RunnerReport
+from agent.rllib.runners import Runners
 from agent.rllib.staleness import Knows
 from agent.rllib.update_counts import COUNTED, count_update
 from stream.errors import StreamError
@@ -31,7 +31,6 @@ from stream.meter import Tally
 _MOST_UPDATE = 4  # times `update_rows` that one update takes where so many wait: a row costs less in a large one
 _FETCH_OUTCOMES = 1_024
 _RETRY_S = 1.0
-_WIND_DOWN_S = 5.0
 _POSITIONS = "positions"
 _LEARNED = "learned"
 _LEARNER = -1
@@ -50,22 +49,18 @@ class BanditAlgorithm(Algorithm):
     only for files that nobody else could have written.
 
     Attributes:
-        worlds: what each runner's world says of itself, by the runner's index.
-        ended: indices of the runners from which nothing more will come.
+        runners: what they told of themselves, and whether they have ended.
         learner_metrics: of the last update, as `Learning.learn` returns them, and the rows `skipped`.
         encoder_actors: handles that keep the encoders alive as long as this.
         history: the log, as the driver reads it; None where it lives in the runners' processes.
         ledger: what was handed over, and what of it is learned.
-        started: when each runner that has decided reached each step of its start, by its index.
     """
 
-    worlds: dict[int, dict[str, Any]]
-    ended: set[int]
+    runners: Runners
     learner_metrics: dict[str, float]
     encoder_actors: list[Any]
     history: History | None
     ledger: Ledger
-    started: dict[int, Mapping[str, int]]
 
     @classmethod
     def get_default_config(cls) -> BanditConfig:
@@ -74,15 +69,19 @@ class BanditAlgorithm(Algorithm):
 
     def setup(self, config: BanditConfig) -> None:
         """Builds runners, learner and its workers."""
-        self.worlds, self.ended, self.learner_metrics = {}, set(), dict.fromkeys(_MEASURES, 0.0)
-        self.runner_version, self.encoder_actors, self.started = "0.0", [], {}
+        self.learner_metrics, self.encoder_actors = dict.fromkeys(_MEASURES, 0.0), []
         self._tallies: dict[int, Tally] = defaultdict(Tally)
         self._refetch = Refetch(config, self._tallies[_LEARNER])
         self.history = config.open_history() if config.open_history is not None else None
         self.ledger = Ledger(self._tallies[_LEARNER], self.history, self._refetch)
-        self._winding_down = False
         self._retry_s = float("-inf")
         super().setup(config)
+        self.runners = Runners(
+            self.env_runner_group,
+            int(config.num_env_runners),
+            timeout_s=config.sample_timeout_s,
+            log_tells=self.history is not None,
+        )
         self._updated_s = self._now()
         self._provisional = Provisional(self.learning, self._now, self._tallies[_LEARNER])
         self._hand_out = HandOut(self.env_runner_group, self.learning.policy, self._tallies[_LEARNER])
@@ -102,7 +101,7 @@ class BanditAlgorithm(Algorithm):
     @property
     def finished(self) -> bool:
         """Whether all runners have ended and all that they resolved is learned."""
-        return self._all_ended() and not self.ledger
+        return self.runners.all_ended and not self.ledger
 
     def take_tallies(self) -> dict[int, Tally]:
         """What each runner counted since the last call, by its index, and the learner under the index -1."""
@@ -111,7 +110,7 @@ class BanditAlgorithm(Algorithm):
     def training_step(self) -> None:
         """Drains the runners; reads from the log what they did not hand over; learns what is due; hands out weights."""
         self._drain()
-        learned = self.learn_due(less=self._all_ended())
+        learned = self.learn_due(less=self.runners.all_ended)
         if self._provisional.due(learned=learned):
             self.hand_out_weights()
 
@@ -134,7 +133,7 @@ class BanditAlgorithm(Algorithm):
         """Gives every runner what it lacks of the learner's weights, with what is open now in them."""
         self._provisional.provide(self.ledger.positions)
         started_s = self._now()
-        self._hand_out.send(self.ended, Knows(dict(self.ledger.positions), self._provisional.evidence.known()))
+        self._hand_out.send(self.runners.ended, Knows(dict(self.ledger.positions), self._provisional.evidence.known()))
         self._tallies[_LEARNER].observe("learner_hand_out_ms", [1_000.0 * (self._now() - started_s)])
 
     def start_with_weights(self) -> None:
@@ -144,11 +143,7 @@ class BanditAlgorithm(Algorithm):
             AgentError: a runner did not take them.
         """
         self.hand_out_weights()
-        versions = self.env_runner_group.foreach_env_runner(
-            lambda runner: runner.module.version, local_env_runner=False, timeout_seconds=self.config.sample_timeout_s
-        )
-        if set(versions) - {self.version} or len(versions) < int(self.config.num_env_runners):
-            raise AgentError(f"every runner must start with version {self.version}; got {versions}")
+        self.runners.require_version(self.version)
 
     def count(self, name: str, amount: float, label: str) -> None:
         """Counts something among the learner's counts."""
@@ -156,7 +151,7 @@ class BanditAlgorithm(Algorithm):
 
     def wind_down(self) -> None:
         """Lets the runners end after the micro-batch at hand; further steps take in and learn what is left."""
-        self._winding_down = True
+        self.runners.wind_down()
 
     def checkpoint(self) -> Checkpoint:
         """Settled state as it is between two updates; runners keep what they have."""
@@ -232,43 +227,19 @@ class BanditAlgorithm(Algorithm):
         return float(self.config.timer())
 
     def _drain(self) -> None:
-        """Takes what runners hold, as far as there is room: who cannot hand over waits, and nothing is lost."""
-        runners = [index for index in self._indices() if index not in self.ended]
-        if self._all_ended():
-            return
-        room = max(self.config.queue_rows - self.ledger.rows, 0) // max(len(runners), 1)
-        lacking = -(-max(self.config.agent.update_rows - self.ledger.rows, 1) // max(len(runners), 1))
-        results = self.env_runner_group.foreach_env_runner(
-            "sample",
-            kwargs={
-                "room": room,
-                "lacking": lacking,
-                "wind_down": self._winding_down,
-                "looked": self._provisional.looked(),
-            },
-            local_env_runner=self.config.num_env_runners == 0,
-            remote_worker_ids=runners,
-            timeout_seconds=_WIND_DOWN_S if self._winding_down else self.config.sample_timeout_s,
-        )
-        for report in results:
+        """Takes what runners hold, as far as there is room."""
+        room = max(self.config.queue_rows - self.ledger.rows, 0)
+        lacking = max(self.config.agent.update_rows - self.ledger.rows, 1)
+        for report in self.runners.ask(room=room, lacking=lacking, looked=self._provisional.looked()):
             self._take(report)
-        if self._winding_down and self.history is not None:  # what a dead one committed is read from the log
-            self.ended |= set(runners) - set(self.env_runner_group.healthy_env_runner_ids())
+        self.runners.give_up_dead()
 
     def _take(self, report: RunnerReport) -> None:
         handover = report.handover
         self._tallies[report.index].merge(handover.tally)
-        if handover.world:
-            self.worlds[report.index] = handover.world
-        self.runner_version = report.version
-        if report.steps:
-            self.started[report.index] = report.steps
         self.ledger.receive(handover.resolved, handover.spans)
         self._provisional.receive(report, self.ledger.positions)
-        if report.failure is not None:
-            raise AgentError(f"runner {report.index} must go on deciding; got {report.failure}")
-        if report.ended:
-            self.ended.add(report.index)
+        self.runners.note(report)
 
     def _fill(self) -> None:
         """Reads missing outcomes from the log, a part at a time; where that fails, it is tried again a little later."""
@@ -296,9 +267,3 @@ class BanditAlgorithm(Algorithm):
         count_update(self._tallies[_LEARNER], self.learning, self.learner_metrics, len(resolved), took_s)
         if self.learner_metrics["changed"]:
             _log.warning("readers changed: most of what %d rows taught is forgotten", self.learner_metrics["rows"])
-
-    def _indices(self) -> range:
-        return range(1, int(self.config.num_env_runners) + 1)
-
-    def _all_ended(self) -> bool:
-        return len(self.ended) >= max(int(self.config.num_env_runners), 1)

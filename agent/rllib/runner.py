@@ -20,6 +20,7 @@ from agent.garbage import keep_what_is_there
 from agent.open_evidence import Mark
 from agent.open_look import OpenLook
 from agent.resolved import Resolved, Span
+from agent.restoring import closed_up_to
 from agent.rllib.handover import Handover, HandoverQueue
 from agent.rllib.open_feed import OpenFeed, open_feed, share_of
 from agent.rllib.refetch import encoder_of
@@ -93,7 +94,7 @@ class StreamRunner(EnvRunner, Checkpointable):
         settings = share_of(config.agent.delay, config.num_env_runners)
         self._feed = open_feed(self._session, settings, config.run_seed)
         book = self._feed.book if self._feed is not None else None
-        self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book)
+        self._loop = DecidingLoop(self._session, self.module, config.run_seed, config.ending, book, overlap=True)
         self._swapped_s = self._handed_s = self._now()
         self._steps.reached("log")
 
@@ -235,7 +236,7 @@ class StreamRunner(EnvRunner, Checkpointable):
             while loop is not None and not self._over() and not loop.ended:
                 self._swap()
                 self._step(loop)
-            self._hand_over(None)
+            self._hand_over(self._land(loop) if loop is not None else None)
         except Exception as error:  # noqa: BLE001 - whatever ends the thread must reach the driver
             self._failure = f"{type(error).__name__}: {error}"
 
@@ -254,6 +255,14 @@ class StreamRunner(EnvRunner, Checkpointable):
         look = self._look(loop)
         if resolved is not None or look is not None or self._now() - self._handed_s >= _WAIT_S or loop.ended:
             self._hand_over(resolved, look)
+
+    def _land(self, loop: DecidingLoop) -> Resolved | None:
+        """What closed with the batch on its way; where it fails, whoever goes on finds it undecided."""
+        try:
+            return loop.land()
+        except (StreamError, EncoderError) as error:
+            _log.warning("the last batch is left to the next run: %s", error)
+            return None
 
     def _look(self, loop: DecidingLoop) -> OpenLook | None:
         if self._feed is None:
@@ -279,14 +288,13 @@ class StreamRunner(EnvRunner, Checkpointable):
             self.meter.count("queue_full")  # back-pressure: outcomes are committed, so waiting loses nothing
 
     def _marks(self, spans: Iterable[Span]) -> tuple[Mark, ...]:
-        """How far the partitions of spans had closed where these end; the core has done nothing since."""
+        """How far the partitions of spans had closed where these end: as committed, since the core is further on."""
         if self._session is None or self._feed is None:
             return ()
-        joins = self._session.core.joins()
+        log = self._session.core.parts.log
+        closed_ms = closed_up_to(log, log.assignment() & {span.partition for span in spans})
         return tuple(
-            Mark(span.partition, span.stop, joins[span.partition].closed_ms)
-            for span in spans
-            if span.partition in joins
+            Mark(span.partition, span.stop, closed_ms[span.partition]) for span in spans if span.partition in closed_ms
         )
 
     def _now(self) -> float:

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from deploy.bench import commands_cost, commands_learning, commands_logs, commands_speed
 from deploy.bench.printing import publish, say
+from deploy.blas import one_thread_each
 from deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _write(results: "list[Result]", ours: str, out: Path) -> None:
 
 def main() -> None:
     """The command: what is wrong is one red line, not a traceback."""
+    one_thread_each()  # numpy reads it when it loads, which is in the commands; the processes they start inherit it
     try:
         app()
     except DeployError as error:

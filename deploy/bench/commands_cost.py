@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from deploy.bench.printing import say
-from deploy.blas import one_thread_each
 
 
 def costs(
@@ -20,7 +19,6 @@ def costs(
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of every measurement, at most 15.")] = 7,
 ) -> None:
     """Measure what a decision and a learned row cost with 100 and up to a million items and users."""
-    one_thread_each()
     from deploy.bench.cost_filling import LAYOUTS  # noqa: PLC0415
     from deploy.bench.costs import SIZES, json_lines, measure, table  # noqa: PLC0415
 

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from deploy.bench.printing import publish, say
-from deploy.blas import one_thread_each
 
 
 def delay(
@@ -85,7 +84,6 @@ def explore(
 
     What an earlier call has stored in the folder is not played again, whatever has changed since.
     """
-    one_thread_each()
     from deploy.bench.exploring import PICTURE_ROUNDS, SEEDS, run_level, runs  # noqa: PLC0415
     from deploy.bench.exploring_picture import draw_levels, watch  # noqa: PLC0415
     from deploy.bench.exploring_report import json_lines, markdown  # noqa: PLC0415

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from deploy.bench.printing import publish, say
-from deploy.blas import one_thread_each
 
 
 def estimators(
@@ -23,7 +22,6 @@ def estimators(
     ] = 0,
 ) -> None:
     """Measure the error of every off-policy estimator on simulated logs whose truth is known."""
-    one_thread_each()
     from deploy.bench import estimators as errors  # noqa: PLC0415
     from deploy.bench import estimators_coverage as covering  # noqa: PLC0415
     from deploy.bench import estimators_rows as needing  # noqa: PLC0415
@@ -56,7 +54,6 @@ def headlines(
     and without texts, a Bayesian model made for headlines alone, and Thompson sampling an arm at a time. Slates are
     arms of a test that differ in the headline (`headlines`), or all arms of a test (`tests`).
     """
-    one_thread_each()
     from deploy.bench.headline_report import json_lines, markdown  # noqa: PLC0415
     from deploy.bench.headline_tests import read_headlines  # noqa: PLC0415
     from deploy.bench.headlines import SIZES, HeadlinePlan, cross_validate, forms, stream  # noqa: PLC0415

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from deploy.bench.printing import say
-from deploy.blas import one_thread_each
 
 
 def speed(
@@ -18,8 +17,7 @@ def speed(
     ] = Path("runs/bench/figures.jsonl"),
 ) -> None:
     """Measure the agent beside what it stands on: transport, peers, bare loops. One JSON line a figure, and a table."""
-    one_thread_each()
-    from deploy.bench.speed.suite import measure_all  # noqa: PLC0415 - numpy reads its number of threads at import
+    from deploy.bench.speed.suite import measure_all  # noqa: PLC0415 - help is there at once
 
     for each in measure_all(names or (), quick=quick, history=history, say=say):
         typer.echo(each.json_line())

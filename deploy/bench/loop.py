@@ -111,11 +111,11 @@ def play_live(make: MakeWorld, seed: int, rounds: int = ROUNDS) -> Played:
         try:
             while not run.ended:
                 run.step()
-                if algorithm.runner_version == algorithm.version:
+                if algorithm.runners.version == algorithm.version:
                     row_1[0] = int(algorithm.learning.policy.rows)
         finally:
             algorithm.stop()
-    (report,) = algorithm.worlds.values()
+    (report,) = algorithm.runners.worlds.values()
     return _played(WorldTally.from_dict(report["tally"]), rounds, timer_s() - started_s)
 
 

@@ -13,7 +13,6 @@ from deploy.bench.players import Entry, known_players
 from deploy.bench.results import Result, Store, Task, result_of
 from deploy.bench.world_reading import Vectors
 from deploy.bench.worlds import BenchWorld, Library, build
-from deploy.blas import one_thread_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,6 @@ def _played(
     """Each task as it ends; what waits is dropped when the caller stops."""
     if not tasks:
         return
-    one_thread_each()
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn)
     try:

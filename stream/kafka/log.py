@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
+from kafka import ConsumerGroupMetadata
 from kafka.errors import KafkaError
+from kafka.structs import MemberState
 
 from stream.errors import CommitFailedError, LogUnavailableError, StreamError
 from stream.kafka.access import refusal
@@ -12,20 +14,23 @@ from stream.kafka.batches import read_batch_wise
 from stream.kafka.client import answering, make_consumer
 from stream.kafka.deadline import Deadline
 from stream.kafka.ends import Ends
+from stream.kafka.flight import Carrier, Flight
 from stream.kafka.membership import Membership
 from stream.kafka.publisher import Offsets, PlainPublisher, TransactionalPublisher, UnsettledError
 from stream.kafka.reader import Reader
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import describe_topics
 from stream.log import INPUT_TOPICS, Progress, Published, Record, Topic, TopicPartition
-from stream.unit import HeldUnit
+from stream.unit import HeldUnit, Landing
 
 
 class KafkaLog:
     """`EventLog` over Apache Kafka, as one member of a consumer group; for one thread.
 
     Exactly once: a unit of work is one transaction of its events and its positions. Low latency: its events are
-    published first, then its positions, so a crash between the two publishes them again.
+    published first, then its positions, so a crash between the two publishes them again; they have landed with the
+    first, and positions follow, one unit behind at most. What was sent is settled by a thread of its own, while the
+    next records are polled and decided.
 
     Args:
         settings: where and how; picklable, so that a log can be made in another process.
@@ -52,7 +57,9 @@ class KafkaLog:
         self._plain = None if self._transactional else PlainPublisher(settings)
         self._consumer = make_consumer(settings, group=True)
         read_batch_wise(self._consumer, self._roles)
-        self._consumer.subscribe(list(self._roles))
+        self._carrier = Carrier(self._consumer)
+        self._flight: Flight | None = None
+        self._consumer.subscribe(list(self._roles), listener=self._carrier)
         self._await_metadata()
         self._asking = make_consumer(settings, group=False)
         self._membership = Membership(self._consumer, settings, Ends(self._asking))
@@ -72,8 +79,15 @@ class KafkaLog:
         """The next records of the owned partitions, in order within a partition."""
         if self._rewind_due:
             self._rewind()
+        if self._flight and self._consumer.group_metadata().state == MemberState.REBALANCING:
+            self._carrier.wait()  # it was sent after the join had begun, which this poll may end
         with answering(self._settings, "poll"):
             batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            if self._carrier.held_back and not batches:
+                # The client forgets a join that ends between two polls, and begins another, which all members join.
+                batches = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
+            self._carrier.held_back = False
+        self._note_arrival()
         records: list[Record] = []
         ends: dict[TopicPartition, int] = {}
         for tp, batch in batches.items():
@@ -109,6 +123,7 @@ class KafkaLog:
             return
         self._closed = True
         self._open = None
+        self._carrier.close()
         for publisher in (self._transactional, self._plain):
             if publisher:
                 publisher.close()
@@ -127,41 +142,74 @@ class KafkaLog:
         if not 0 <= partition < self._partitions[topic]:
             raise StreamError(f"partition must be one that the log has; got {topic}[{partition}]")
 
-    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Sequence[Published]:
-        """Commits events and positions; on failure the reader is set back to the committed positions.
+    def send(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Landing:
+        """Sets events and positions on their way; on failure the reader is set back to the committed positions.
 
         Raises:
             CommitFailedError: nothing is visible.
-            LogUnavailableError: the broker went away in the commit, so only the log will tell whether it landed.
+            StreamError: what was sent before has not landed.
         """
         self._open = None
+        if self._flight is not None:
+            raise StreamError("a unit of work must have landed before the next one is sent; one is on its way")
         try:
             group = self._membership.require_current(progress)
-            advanced = self._membership.advanced(progress)
-            offsets = self._membership.offsets(advanced)
-            if not unit.events:
-                published: Sequence[Published] = ()
-                self._commit_offsets(offsets)
-            elif self._plain:
-                published = self._plain.publish(unit.events)
-                self._commit_offsets(offsets)
-            elif self._transactional:
-                try:
-                    published = self._transactional.publish(unit.events, offsets, group)
-                except UnsettledError as error:
-                    published = self._find_out(self._transactional, error)
+            flight = Flight(unit, self._membership.advanced(progress))
+            offsets = self._membership.offsets(flight.advanced)
         except StreamError:
-            with suppress(LogUnavailableError):  # if not now, then before the next poll
-                self._rewind()
+            self._try_to_rewind()
             raise
-        self._membership.committed(advanced)
-        return published
+        self._flight = flight
+        self._carrier.take(flight, partial(self._settle, unit, offsets, group))
+        return partial(self._land, flight)
 
     def drop(self, unit: HeldUnit) -> None:
         """Closes the unit if it is open and sets the reader back to the committed positions."""
         if self._open is unit:
             self._open = None
             self._rewind()
+
+    def _settle(self, unit: HeldUnit, offsets: Offsets, group: ConsumerGroupMetadata) -> Sequence[Published]:
+        """Makes events and positions visible; called by the carrying thread, alone with publisher and commit."""
+        if self._transactional and unit.events:
+            return self._transactional.publish(unit.events, offsets, group)
+        if self._plain is None:
+            self._commit_offsets(offsets)
+            return ()
+        published = self._plain.publish(unit.events) if unit.events else ()
+        self._carrier.follow(partial(self._commit_offsets, offsets))
+        return published
+
+    def _land(self, flight: Flight) -> Sequence[Published]:
+        """Waits for what was sent.
+
+        Raises:
+            CommitFailedError: nothing is visible.
+            LogUnavailableError: the broker went away in the commit, so only the log will tell whether it landed.
+        """
+        try:
+            published = self._outcome(flight)
+        except StreamError:
+            self._flight = None
+            self._try_to_rewind()
+            raise
+        if self._flight is flight:
+            self._membership.committed(flight.advanced)
+            self._flight = None
+        return published
+
+    def _outcome(self, flight: Flight) -> Sequence[Published]:
+        try:
+            return flight.carried.result()
+        except UnsettledError as error:
+            if self._transactional is None:
+                raise
+            return self._find_out(self._transactional, error)
+
+    def _note_arrival(self) -> None:
+        """Notes what has arrived before a poll's records are: after a rebalance these are of another generation."""
+        if self._flight is not None and self._flight.has_arrived():
+            self._membership.committed(self._flight.advanced)
 
     def _await_metadata(self) -> None:
         """Waits for the partitions of the inputs: a member that leads the group without knowing them assigns none."""
@@ -170,8 +218,17 @@ class KafkaLog:
             with answering(self._settings, f"metadata of {name}"):
                 deadline.run(f"metadata of {name}", partial(self._consumer.partitions_for_topic, name))
 
+    def _try_to_rewind(self) -> None:
+        with suppress(LogUnavailableError):  # if not now, then before the next poll
+            self._rewind()
+
     def _rewind(self) -> None:
         self._rewind_due = True
+        flight, self._flight = self._flight, None
+        if flight is not None:  # its positions count once it has landed
+            with suppress(StreamError):
+                self._outcome(flight)
+        self._carrier.forget()
         self._membership.rewind()
         self._rewind_due = False
 

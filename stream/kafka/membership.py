@@ -36,6 +36,7 @@ class Membership:
         self._consumer, self._settings, self._ends = consumer, settings, ends
         self._committed: dict[int, Progress | None] = {}
         self._unsettled: dict[Place, int] = {}  # the offset after the last polled record, until it is committed
+        self._polled: dict[TopicPartition, int] = {}  # the same, until the position may be another
         self._polled_under: ConsumerGroupMetadata | None = None
         self._generation: tuple[int, str] | None = None
 
@@ -62,6 +63,7 @@ class Membership:
         if (now.generation_id, now.member_id) != self._generation:
             self._generation = (now.generation_id, now.member_id)
             self._committed.clear()
+            self._polled.clear()
             self.partitions()
         if now.state == MemberState.REBALANCING:
             # A join that outlives its poll is taken up again by the next one only while the client knows that it must
@@ -70,6 +72,7 @@ class Membership:
         if ends and not self._unsettled:
             self._polled_under = now
         self._unsettled.update(ends)
+        self._polled.update({TopicPartition(self._name(topic), number): end for (topic, number), end in ends.items()})
 
     def progress(self, partition: int) -> Progress | None:
         """What was committed for a partition; asked of the broker once per generation.
@@ -133,6 +136,7 @@ class Membership:
         """
         self._committed.clear()
         self._unsettled.clear()
+        self._polled.clear()
         for tp in self._consumer.assignment() or ():
             with answering(self._settings, f"position of {tp.topic}[{tp.partition}]"):
                 offset = self._consumer.committed(tp, timeout_ms=self._settings.request_timeout_ms)
@@ -150,13 +154,19 @@ class Membership:
         waiting: dict[Place, int] = {}
         roles: dict[str, Topic] = {self._name(topic): topic for topic in INPUT_TOPICS}
         for tp, end in self._ends.of(self._consumer.assignment() or ()).items():
-            try:
-                position = self._consumer.position(tp, timeout_ms=0)
-            except KafkaError:  # the position is not known yet, or a rebalance took the partition meanwhile
-                continue
+            position = self._polled.get(tp)
+            if position is None or position < end:  # what has no record, as the end of a transaction, is passed as well
+                position = self._position(tp)
             if position is not None and (end > position or self._ends.current):
                 waiting[Place(roles[tp.topic], tp.partition)] = max(0, end - position)
         return waiting
+
+    def _position(self, tp: TopicPartition) -> int | None:
+        try:
+            position: int | None = self._consumer.position(tp, timeout_ms=0)
+        except KafkaError:  # it is not known yet, or a rebalance took the partition meanwhile
+            return None
+        return position
 
     def _fetch(self, partition: int) -> Progress | None:
         positions: dict[str, int] = {}

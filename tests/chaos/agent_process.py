@@ -28,13 +28,13 @@ def main(settings_file: str, marks_folder: str, build: str) -> int:
         _write(path, content)
         if "checkpoint" in path.parent.name:
             marks.enter("checkpoint")
-            marks.hold()
+            marks.hold("checkpoint")
             marks.enter("stepping")
 
     def resume(*arguments: Any) -> bool:
         """As the product resumes."""
         marks.enter("replay")
-        marks.hold()
+        marks.hold("replay")
         done = _resume(*arguments)
         marks.enter("stepping")
         return done

@@ -62,7 +62,7 @@ def main(settings_file: str, marks: str, build: str, index: str, count: str) -> 
             time.sleep(0.2)
     if session is None:
         return 0
-    loop = DecidingLoop(session, Ignorant(), settings.seed)
+    loop = DecidingLoop(session, Ignorant(), settings.seed, overlap=True)
     while not stopping:
         try:
             loop.step()

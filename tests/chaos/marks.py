@@ -1,7 +1,8 @@
 """Phase marks: each process keeps the phase it is in in a small mapped file, which outlives it.
 
 So a killer sees in which phase a process is, can ask it to stay there for a moment, and reads afterwards in which it
-died. A mark costs one store into mapped memory.
+died. A mark costs one store into mapped memory. What carries a unit of work has a phase of its own beside the process,
+which goes on meanwhile; while something is carried, that phase is what others see.
 """
 
 import mmap
@@ -26,8 +27,9 @@ PHASES = (
     "stepping",
     "checkpoint",  # some of its files are on the disk
 )
+CARRYING = ("transaction", "offsets", "committing", "committed", "positions", "between")
 _SIZE = 64
-_COMMITS, _TRAP = 8, 1
+_COMMITS, _TRAP, _CARRIED = 8, 1, 2
 HOLD_S = 1.5
 
 
@@ -47,20 +49,19 @@ class Marks:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), _SIZE)
 
-    @property
-    def phase(self) -> str:
-        """The phase now."""
-        return PHASES[self._map[0]]
-
     def enter(self, phase: str) -> None:
         """Marks the beginning of a phase."""
-        self._map[0] = PHASES.index(phase)
+        self._map[_CARRIED if phase in CARRYING else 0] = PHASES.index(phase)
 
-    def hold(self) -> None:
+    def hold(self, phase: str) -> None:
         """Stays here for at most `HOLD_S` where somebody asked for this phase, as a slow disk or network would."""
         deadline = time.monotonic() + HOLD_S
-        while self._map[_TRAP] == self._map[0] and self._map[_TRAP] and time.monotonic() < deadline:
+        while self._map[_TRAP] == PHASES.index(phase) and time.monotonic() < deadline:
             time.sleep(0.002)
+
+    def carried(self) -> None:
+        """Marks that nothing is carried any more."""
+        self._map[_CARRIED] = 0
 
     def committed(self) -> None:
         """Counts a commit."""
@@ -84,7 +85,7 @@ class Seen:
     @property
     def phase(self) -> str:
         """The phase now, or the one it died in."""
-        return PHASES[self._map[0]]
+        return PHASES[self._map[_CARRIED] or self._map[0]]
 
     @property
     def commits(self) -> int:

@@ -1,19 +1,21 @@
 """The product's own log with phase marks, and two builds that are broken on purpose; the product has no hook for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from kafka import ConsumerGroupMetadata
+
 from chaos.marks import Marks
 from deploy.compose import KafkaSession
 from deploy.settings import Settings
 from envs.session import Session, Share
 from stream.kafka.log import KafkaLog
-from stream.kafka.publisher import TransactionalPublisher
-from stream.log import OUTPUT_TOPICS, Progress, Published, Record, Topic
+from stream.kafka.publisher import Offsets, TransactionalPublisher
+from stream.log import OUTPUT_TOPICS, Published, Record, Topic
 from stream.unit import HeldUnit
 
 
@@ -32,19 +34,19 @@ class MarkedProducer:
 
     def flush(self, timeout: float | None = None) -> None:
         self._producer.flush(timeout=timeout)
-        self._marks.hold()
+        self._marks.hold("transaction")
 
     def send_offsets_to_transaction(self, *arguments: Any) -> None:
         self._marks.enter("offsets")
         self._producer.send_offsets_to_transaction(*arguments)
-        self._marks.hold()
+        self._marks.hold("offsets")
 
     def commit_transaction(self) -> None:
         self._marks.enter("committing")
-        self._marks.hold()
+        self._marks.hold("committing")
         self._producer.commit_transaction()
         self._marks.enter("committed")
-        self._marks.hold()
+        self._marks.hold("committed")
 
 
 class MarkedPublisher(TransactionalPublisher):
@@ -70,7 +72,7 @@ class PhasedLog(KafkaLog):
 
     def poll(self, max_records: int, timeout_ms: int) -> list[Record]:
         self.marks.enter("polling")
-        self.marks.hold()
+        self.marks.hold("polling")
         records = super().poll(max_records, timeout_ms)
         self.marks.enter("deciding")
         return records
@@ -78,35 +80,35 @@ class PhasedLog(KafkaLog):
     def read(self, topic: Topic, partition: int, start: int, stop: int) -> Iterator[Record]:
         self.marks.enter("replay")
         for record in super().read(topic, partition, start, stop):
-            self.marks.hold()
+            self.marks.hold("replay")
             yield record
         self.marks.enter("deciding")
 
-    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Sequence[Published]:
-        published = super().settle(unit, progress)
+    def _settle(self, unit: HeldUnit, offsets: Offsets, group: ConsumerGroupMetadata) -> Sequence[Published]:
+        try:
+            published = self._settled(unit, offsets, group)
+        finally:
+            self.marks.carried()
         if unit.events:
             self.marks.committed()
         return published
 
+    def _settled(self, unit: HeldUnit, offsets: Offsets, group: ConsumerGroupMetadata) -> Sequence[Published]:
+        return super()._settle(unit, offsets, group)
+
     def _commit_offsets(self, offsets: Any) -> None:
         self.marks.enter("positions")
-        self.marks.hold()
+        self.marks.hold("positions")
         super()._commit_offsets(offsets)
 
 
 class SwappedLog(PhasedLog):
     """Broken: commits the positions, then publishes. What lies between is lost."""
 
-    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Sequence[Published]:
-        self._open = None
-        self._membership.require_current(progress)
-        advanced = self._membership.advanced(progress)
-        self._commit_offsets(self._membership.offsets(advanced))
+    def _settled(self, unit: HeldUnit, offsets: Offsets, group: ConsumerGroupMetadata) -> Sequence[Published]:
+        self._commit_offsets(offsets)
         _between(self.marks, unit)
-        published = self._plain.publish(unit.events) if unit.events else []
-        self._membership.committed(advanced)
-        self.marks.committed()
-        return published
+        return self._plain.publish(unit.events) if unit.events else []
 
 
 class RepeatLog(PhasedLog):
@@ -115,17 +117,12 @@ class RepeatLog(PhasedLog):
     What lies between comes twice. A log that reads its outputs to their end after a crash would see that it is there.
     """
 
-    def settle(self, unit: HeldUnit, progress: Mapping[int, Progress]) -> Sequence[Published]:
-        self._open = None
-        self._membership.require_current(progress)
-        advanced = self._membership.advanced(progress)
+    def _settled(self, unit: HeldUnit, offsets: Offsets, group: ConsumerGroupMetadata) -> Sequence[Published]:
         published = self._plain.publish(unit.events) if unit.events else []
         _between(self.marks, unit)
-        self._commit_offsets(self._membership.offsets(advanced))
+        self._commit_offsets(offsets)
         for topic, partition, offset in published:
             self._end_file(topic, partition).write_text(str(offset + 1))
-        self._membership.committed(advanced)
-        self.marks.committed()
         return published
 
     def end(self, topic: Topic, partition: int) -> int:
@@ -144,7 +141,7 @@ class RepeatLog(PhasedLog):
 def _between(marks: Marks, unit: HeldUnit) -> None:
     if unit.events:
         marks.enter("between")
-        marks.hold()
+        marks.hold("between")
 
 
 BUILDS = {"real": PhasedLog, "swapped": SwappedLog, "repeat": RepeatLog}

@@ -310,3 +310,59 @@ def test_closing_twice_is_harmless_and_what_was_appended_stays(logs):
         side.close()
         side.close()
     assert len(logs.take(1, logs.reopen())) == 1
+
+
+# A unit on its way
+
+
+def test_the_next_records_are_polled_and_the_next_unit_is_begun_while_one_is_on_its_way(logs):
+    logs.show(6)
+    first = logs.take(3)
+    unit = logs.agent.begin()
+    for record in first:
+        unit.publish("outcomes", record.partition, record.key, record.value)
+    unit.send(done(first))
+    second = logs.take(3)
+    following = logs.agent.begin()
+    for record in second:
+        following.publish("outcomes", record.partition, record.key, record.value)
+    places = unit.landed()
+    assert [(place.topic, place.partition) for place in places] == [("outcomes", record.partition) for record in first]
+    following.commit(done(second))
+    after = done([*first, *second])
+    assert {partition: logs.agent.progress(partition).next for partition in after} == {
+        partition: progress.next for partition, progress in after.items()
+    }
+    read = [
+        record.value
+        for partition in range(logs.partitions)
+        for record in logs.agent.read("outcomes", partition, 0, logs.agent.end("outcomes", partition))
+    ]
+    assert sorted(read) == sorted(record.value for record in [*first, *second])
+
+
+def test_a_unit_lands_once_and_only_after_it_was_sent(logs):
+    unit = logs.agent.begin()
+    with pytest.raises(StreamError, match="must be sent before it lands"):
+        unit.landed()
+    unit.publish("outcomes", 0, b"u", b"value")
+    unit.send({})
+    assert [place[:2] for place in unit.landed()] == [("outcomes", 0)]
+    with pytest.raises(StreamError, match="lands once"):
+        unit.landed()
+
+
+def test_a_reader_that_is_set_back_goes_on_behind_the_unit_that_is_on_its_way(logs):
+    logs.show(6)
+    first = logs.take(3)
+    unit = logs.agent.begin()
+    unit.publish("outcomes", 0, b"u", b"value")
+    unit.send(done(first))
+    second = logs.take(3)
+    logs.agent.begin().abort()
+    again = logs.take(3)
+    assert {(record.partition, record.offset) for record in again} == {
+        (record.partition, record.offset) for record in second
+    }
+    logs.agent.begin().commit(done(again))
+    assert [record.value for record in logs.agent.read("outcomes", 0, 0, logs.agent.end("outcomes", 0))] == [b"value"]

@@ -92,7 +92,7 @@ def test_a_blocked_learner_does_not_slow_decisions(
         before = run.totals.take()
         while run.totals.total("learner_updates") < 1:
             run.step()  # one of these takes five seconds
-        assert number(algorithm.runner_version) <= number(version)  # nothing newer decided meanwhile
+        assert number(algorithm.runners.version) <= number(version)  # nothing newer decided meanwhile
     run.step()  # drains what was decided meanwhile
     seconds = time.perf_counter() - started
     meanwhile = run.totals.take()
@@ -105,7 +105,7 @@ def test_a_blocked_learner_does_not_slow_decisions(
     assert stalled.per_second >= 0.5 * usual.per_second  # coupled, it would be near 0
     assert stalled.p99_ms <= 0.2 * 1_000 * BLOCKED_S  # coupled, it would be all of it
 
-    while number(algorithm.runner_version) <= number(version):
+    while number(algorithm.runners.version) <= number(version):
         run.step()
 
 

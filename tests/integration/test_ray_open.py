@@ -101,7 +101,7 @@ def test_open_decisions_teach_the_decider_and_nobody_else(run: Run, record_prope
         np.testing.assert_allclose(array, saved[name], rtol=1e-4, atol=1e-5, err_msg=name)
     assert algorithm.learning.policy.version == "0.1"
 
-    while "rates" not in algorithm.worlds.get(1, {}):
+    while "rates" not in algorithm.runners.worlds.get(1, {}):
         run.step()
     rates = run.progress[-1]
     record_property("click_rates", f"{rates.click_rate}, {rates.click_rate_uniform} uniform")

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-from support.agent_cycle import cycle
+from support.agent_cycle import Cycle, cycle
 from support.rights_matrix import allowed, matrix, settings_of, table, take_away, until_deadline
 from support.secured import USERS, Secured
 from typer.testing import CliRunner
@@ -18,7 +18,7 @@ from stream.kafka.rights import Right, rights_of
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import create_topics, describe_topics
 from stream.kafka.world import KafkaWorldLog
-from stream.log import INPUT_TOPICS
+from stream.log import INPUT_TOPICS, OUTPUT_TOPICS
 
 pytestmark = pytest.mark.kafka
 
@@ -71,8 +71,13 @@ def proper_error(operation: str) -> str:
 
 @pytest.mark.parametrize("user", sorted(AGENTS))
 def test_the_agent_does_all_of_its_work_with_the_printed_rights(secured, user):
-    settings = fresh(secured, user)
-    cycle(settings, secured.settings("world"))
+    assert_all_worked(cycle(fresh(secured, user), secured.settings("world")))
+
+
+def assert_all_worked(done: Cycle) -> None:
+    assert set(done.read) == {*INPUT_TOPICS, *OUTPUT_TOPICS}
+    assert all(done.read.values()), done.read
+    assert done.restored == done.committed != {}
 
 
 @pytest.mark.parametrize("right", RIGHTS)
@@ -160,4 +165,4 @@ def test_the_command_gives_the_rights_and_shows_no_password(secured, monkeypatch
     assert "10 rights given to User:agent" in done.output
     assert secured.security.passwords["admin"] not in done.output
     assert any(missing_rights(agent, "agent") == () for _ in until_deadline())
-    cycle(agent, secured.settings("world"))
+    assert_all_worked(cycle(agent, secured.settings("world")))

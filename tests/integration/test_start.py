@@ -68,13 +68,13 @@ def test_in_memory_it_decides_with_what_it_learned_from_the_first_impression(lea
     algorithm = build(settings, MemorySession(settings), numeric=13)
     try:
         begin_apart(algorithm, settings.checkpoint.start)
-        assert algorithm.runner_version == "0.0"  # nobody has reported yet
+        assert algorithm.runners.version == "0.0"  # nobody has reported yet
         assert int(algorithm.learning.policy.rows) == 3_000
         assert algorithm.version.startswith("1.")
         run = Run(algorithm)
         while not run.ended:
             run.step()
-        assert algorithm.runner_version.startswith("1.")
+        assert algorithm.runners.version.startswith("1.")
         assert int(algorithm.learning.policy.rows) == 6_000
     finally:
         algorithm.stop()

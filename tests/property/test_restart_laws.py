@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.core_bench import LateLog
 from support.join_worlds import DISORDER_MS, WINDOW_MS, attributed, impression, worlds
 
 from agent.settings import InterestSettings
@@ -13,34 +14,38 @@ from envs.parts import CoreSettings, Parts
 from stream.codec import JsonCodec
 from stream.errors import CommitFailedError
 from stream.events import Outcome, Recommendation
-from stream.memory import MemoryLog
 from stream.meter import Tally
 from stream.settings import AttributionSettings
 
 LAW = settings(deadline=None)  # a busy machine breaks no law
+ENDS = ("lives", "fails", "dies", "dies as it lands")
 
 
-class LeakyLog(MemoryLog):
+class LeakyLog(LateLog):
     """A log without transactions: a crash in a commit leaves the first of each topic's events, and no positions."""
 
-    leak = None  # how many recommendations and outcomes land
+    leak = None  # how many recommendations and outcomes of the next unit land
 
-    def settle(self, unit, progress):
-        if self.leak is None:
-            return super().settle(unit, progress)
-        for topic, count in zip(("recommendations", "outcomes"), self.leak, strict=True):
-            for event in [event for event in unit.events if event[0] == topic][:count]:
-                self._store.write(*event)
-        self.leak = None
-        self.drop(unit)
-        raise CommitFailedError("positions must be committed; the process died")
+    def land(self, unit, progress):
+        if self.leak is not None:
+            for topic, count in zip(("recommendations", "outcomes"), self.leak, strict=True):
+                for event in [event for event in unit.events if event[0] == topic][:count]:
+                    self._store.write(*event)
+            self.leak, self.fails = None, True
+        return super().land(unit, progress)
 
 
 class Run:
-    """A core over a log, whose process dies now and then."""
+    """A core over a log, whose process dies now and then.
 
-    def __init__(self, events, **bounds):
-        self.log = LeakyLog()
+    Args:
+        events: all that ever comes.
+        overlap: whether the next records are polled while a unit of work is on its way.
+        bounds: of the attribution.
+    """
+
+    def __init__(self, events, *, overlap, **bounds):
+        self.log, self.overlap = LeakyLog(), overlap
         for event in events:
             self.log.append(event)
         attribution = AttributionSettings(window_ms=WINDOW_MS, out_of_order_ms=DISORDER_MS, **bounds)
@@ -54,10 +59,18 @@ class Run:
         parts = Parts(self.log, Featurizer(features, None), UserStores(InterestSettings()), Tally(), lambda: 0)
         self.core = Core(self._settings, parts)
 
-    def step(self, records, dies):
-        self.core.publish([two_slots() for _ in self.core.poll(records)])
-        if dies:
+    def step(self, records, end="lives"):
+        """A micro-batch, after which the process lives, dies, dies as its unit lands, or hears that it did not."""
+        self.log.fails = end == "fails"
+        try:
+            decisions = [two_slots() for _ in self.core.poll(records)]
+            self.core.send(decisions) if self.overlap else self.core.publish(decisions)
+        except CommitFailedError:
+            return 1
+        if end.startswith("dies"):
             self.core.poll(records)  # read and never committed
+            if end == "dies as it lands":
+                self.core.land()
             self.start()
         return self.core.received
 
@@ -65,13 +78,13 @@ class Run:
         """A step whose events land in part, while its positions do not; then the process is dead."""
         self.log.leak = counts
         try:
-            self.step(records, dies=False)
+            self.core.publish([two_slots() for _ in self.core.poll(records)])
         except CommitFailedError:
             self.start()
         self.log.leak = None
 
     def finish(self):
-        while self.step(10, dies=False):
+        while self.step(10):
             pass
         self.core.publish([], final=True)
 
@@ -89,14 +102,16 @@ def run_of(world, logged, data, leaky=False, **bounds):
     impressions, clicks = world
     impressions = [impression(each.impression_id, each.ts_ms, n in logged) for n, each in enumerate(impressions)]
     late_by = st.integers(0, DISORDER_MS - 1)
-    run = Run(sorted([*impressions, *clicks], key=lambda event: event.ts_ms + data.draw(late_by)), **bounds)
+    events = sorted([*impressions, *clicks], key=lambda event: event.ts_ms + data.draw(late_by))
+    run = Run(events, overlap=data.draw(st.booleans()), **bounds)
     if leaky:
-        run.step(1, dies=False)  # without a first commit nothing says from where to look
+        run.step(1)  # without a first commit nothing says from where to look
+        run.core.land()
         for records, *counts in data.draw(st.lists(st.tuples(st.integers(1, 4), *[st.integers(0, 5)] * 2), max_size=8)):
             run.leak(records, counts)
-            run.step(data.draw(st.integers(1, 3)), dies=False)
-    for records, dies in data.draw(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12)):
-        run.step(records, dies)
+            run.step(data.draw(st.integers(1, 3)))
+    for records, end in data.draw(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(ENDS)), max_size=12)):
+        run.step(records, end)
     run.finish()
     return run
 

@@ -106,7 +106,7 @@ WRITES = st.lists(
 @given(writes=WRITES)
 @settings(max_examples=100, deadline=None)
 def test_a_copy_that_takes_what_was_written_is_the_same_table(writes):
-    table, copy = Table({"value": 2}, most=60), Table({"value": 2}, most=60)
+    table, copy = Table({"value": 2}, most=60, memory_rows=10.0), Table({"value": 2}, most=60, memory_rows=10.0)
     revision = None
     for number, (write, seed) in enumerate(writes):
         random = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 """All that the agent does with the broker, once: polls, publishes, commits, restores."""
 
 import time
+from typing import NamedTuple
 
 from stream.events import Candidate, Click, Impression
 from stream.kafka.log import KafkaLog
@@ -11,6 +12,20 @@ from support.kafka_records import recommendation
 
 DEADLINE_S = 20
 USERS = [f"u{index}" for index in range(5)]
+
+
+class Cycle(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        read: events of each topic that were read, of a partition that holds some.
+        committed: the next impression of each partition, as it was committed.
+        restored: the same, as a second log of the group found it.
+    """
+
+    read: dict[str, int]
+    committed: dict[int, int]
+    restored: dict[int, int]
 
 
 def show(settings: KafkaSettings) -> None:
@@ -26,40 +41,38 @@ def show(settings: KafkaSettings) -> None:
         world.close()
 
 
-def cycle(settings: KafkaSettings, world: KafkaSettings) -> None:
+def cycle(settings: KafkaSettings, world: KafkaSettings) -> Cycle:
     """Everything in the order of a run and a restart; whatever is refused raises."""
     show(world)
     log = KafkaLog(settings)
     try:
         records = polled(log)
-        progress = publish(log, records)
-        partition = records[-1].partition
+        committed = publish(log, records)
+        partition, read = records[-1].partition, {}
         for topic in (*INPUT_TOPICS, *OUTPUT_TOPICS):
             where = 0 if topic == "dead-letters" else partition
-            end = log.end(topic, where)
-            assert list(log.read(topic, where, 0, end)), topic
+            read[topic] = len(list(log.read(topic, where, 0, log.end(topic, where))))
     finally:
         log.close()
     again = KafkaLog(settings)
     try:
-        for partition, before in progress.items():
-            found = again.progress(partition)
-            assert found is not None
-            assert found.next["impressions"] == before.next["impressions"]
+        found = {partition: again.progress(partition) for partition in committed}
     finally:
         again.close()
+    restored = {partition: progress.next["impressions"] for partition, progress in found.items() if progress}
+    return Cycle(read, committed, restored)
 
 
-def publish(log: KafkaLog, records: list[Record]) -> dict[int, Progress]:
-    """Commits an event of each output, with positions of the partitions that records came from."""
-    partition = records[0].partition
+def publish(log: KafkaLog, records: list[Record]) -> dict[int, int]:
+    """Commits an event of each output, with positions of the partitions that records came from; these."""
+    partition = records[-1].partition
     unit = log.begin()
     for topic in OUTPUT_TOPICS:
         unit.publish(topic, partition, b"u", recommendation("d"))
     taken = [record for record in records if record.topic == "impressions"]
-    progress = {record.partition: Progress(next={"impressions": record.offset + 1}) for record in taken}
-    assert len(unit.commit(progress)) == len(OUTPUT_TOPICS)
-    return progress
+    committed = {record.partition: record.offset + 1 for record in taken}
+    unit.commit({partition: Progress(next={"impressions": offset}) for partition, offset in committed.items()})
+    return committed
 
 
 def polled(log: KafkaLog) -> list[Record]:

@@ -1,5 +1,7 @@
 """A core over a memory log with a policy that always shows the first candidates, and events to feed it."""
 
+from functools import partial
+
 from agent.settings import InterestSettings
 from agent.user_snapshots import UserStores
 from envs.core import Core
@@ -87,17 +89,39 @@ class Bench:
         return {label: count for (key, label), count in self.meter.counters.items() if key == name and count}
 
 
+class LateLog(MemoryLog):
+    """A memory log whose units become visible only as they land; the next to land may fail to."""
+
+    fails = False
+
+    def send(self, unit, progress):
+        self._open = None
+        return partial(self.land, unit, progress)
+
+    def land(self, unit, progress):
+        if not self.fails:
+            return super().send(unit, progress)()
+        self.fails = False
+        with self._arrived:
+            self._rewind()
+        raise CommitFailedError("transaction must take its events and positions; got a timeout")
+
+
 class FailingLog(MemoryLog):
-    """A memory log whose next commit, or next look at the recommendations, fails as a broker's would."""
+    """A memory log whose next unit does not land, or whose next look at the recommendations fails, as with a broker."""
 
     fail_commit = fail_end = False
 
-    def settle(self, unit, progress):
-        if self.fail_commit:
-            self.fail_commit = False
-            self.drop(unit)
-            raise CommitFailedError("transaction must take its events and positions; got a timeout")
-        return super().settle(unit, progress)
+    def send(self, unit, progress):
+        if not self.fail_commit:
+            return super().send(unit, progress)
+        self.fail_commit, self._open = False, None
+        return self.fail
+
+    def fail(self):
+        with self._arrived:
+            self._rewind()
+        raise CommitFailedError("transaction must take its events and positions; got a timeout")
 
     def end(self, topic, partition):
         if self.fail_end:

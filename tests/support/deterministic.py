@@ -69,11 +69,11 @@ class FusedLog(MemoryLog):
         self.fuse.moment()
         return records
 
-    def settle(self, unit, progress):
+    def send(self, unit, progress):
         self.fuse.moment()
-        published = super().settle(unit, progress)
+        landing = super().send(unit, progress)
         self.fuse.moment()
-        return published
+        return landing
 
 
 class FusedFolders(SealedFolders):

@@ -61,7 +61,7 @@ def play(env, seed, choose=lambda observation: 0):
     return steps
 
 
-def same(one, other):
+def assert_same(one, other):
     assert len(one) == len(other)
     for (one_seen, one_reward, one_info), (other_seen, other_reward, other_info) in zip(one, other, strict=True):
         assert one_reward == other_reward

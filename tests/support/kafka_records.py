@@ -46,7 +46,7 @@ def poll(log, count: int):
 
 
 def echo(log, upto: int) -> None:
-    """Publishes every polled record to outcomes until so many lie there; what fails is tried again, as a runner does."""
+    """Publishes every polled record to outcomes until so many lie there; tries again what fails, as a runner does."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(CommitFailedError, LogUnavailableError):  # a broker that has just come back may be slow at first

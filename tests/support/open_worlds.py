@@ -30,17 +30,17 @@ class Failing(FusedLog):
 
     fails = None
 
-    def settle(self, unit, progress):
+    def send(self, unit, progress):
         fails, self.fails = self.fails, None
-        if fails == "before":
-            self.drop(unit)
-            raise CommitFailedError("transaction must be committed; it was not")
-        published = super().settle(unit, progress)
-        if fails == "after":
-            with self._arrived:
-                self._rewind()
-            raise CommitFailedError("transaction must be answered; it was not")
-        return published
+        if fails != "before":
+            landing = super().send(unit, progress)
+        self._open = None
+        return self.lose if fails else landing
+
+    def lose(self):
+        with self._arrived:
+            self._rewind()
+        raise CommitFailedError("transaction must be committed, and its answer heard; one of the two was not")
 
 
 class OpenWorld:

@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from support.core_bench import CODEC, T0_MS, Bench, FailingLog, click, impression, tick
+from support.core_bench import CODEC, T0_MS, Bench, FailingLog, LateLog, click, impression, tick
 
 from agent.deciding import DecidingLoop, Ending
 from agent.explore import Belief
-from agent.resolved import Resolved
+from agent.resolved import Resolved, Span
 from agent.settings import ExploreSettings
 from envs.features import FeatureSettings
 from envs.session import Session
@@ -47,11 +47,11 @@ class Undecided:
 class Looped:
     """A deciding loop over a bench, whose time stands still."""
 
-    def __init__(self, bench, ending=None, takes_s=0.0):
+    def __init__(self, bench, ending=None, takes_s=0.0, *, overlap=False):
         self.timer = Timer()
         self.believer = Undecided(self.timer, takes_s)
         session = Session(bench.core, close=lambda: None, timer=self.timer)
-        self.loop = DecidingLoop(session, self.believer, run_seed=0, ending=ending)
+        self.loop = DecidingLoop(session, self.believer, run_seed=0, ending=ending, overlap=overlap)
 
     def step(self):
         return self.loop.step()
@@ -164,6 +164,73 @@ def test_the_latency_of_a_batch_is_observed_for_each_of_its_decisions():
     bench.append(impression("i4"))
     looped.step()
     assert (sum(latency.buckets), latency.total) == (4, pytest.approx(4 * 250.0))
+
+
+# How batches overlap
+
+
+def shown(bench):
+    return [each.impression_id for each in bench.published()]
+
+
+def test_a_batch_is_decided_while_the_one_before_is_on_its_way_and_is_told_once_that_is_committed():
+    bench = Bench(log=LateLog(), max_batch=1)
+    bench.append(impression(), impression("i2", T0_MS + 2_000), impression("i3", T0_MS + 4_000))
+    looped = Looped(bench, overlap=True)
+    found = [(looped.step(), looped.loop.take_spans(), shown(bench)) for _ in range(4)]
+    assert [committed for _, _, committed in found] == [[], ["i1"], ["i1", "i2"], ["i1", "i2", "i3"]]
+    # the close of i1 is on its way with the decision of i2, that of i2 with that of i3
+    assert [None if resolved is None else resolved.offset_R.tolist() for resolved, _, _ in found] == [
+        None,
+        None,
+        [0],
+        [1],
+    ]
+    assert [spans for _, spans, _ in found] == [(Span(0, 0, 0),), (), (Span(0, 0, 1),), (Span(0, 1, 2),)]
+    assert bench.core.sent is None
+
+
+@pytest.mark.parametrize("most", [1, 3, 4])
+def test_at_its_end_nothing_is_on_its_way(most):
+    bench = Bench(log=LateLog(), max_batch=2)
+    bench.append(*(impression(f"i{number}") for number in range(10)))
+    Looped(bench, Ending(max_decisions=most), overlap=True).run()
+    assert shown(bench) == [f"i{number}" for number in range(most)]
+
+
+def test_what_was_decided_upon_a_batch_that_does_not_land_comes_again_with_it_and_neither_counts():
+    bench = Bench(log=LateLog(), max_batch=1)
+    bench.append(impression(), impression("i2"), impression("i3"))
+    looped = Looped(bench, Ending(max_decisions=3), overlap=True)
+    looped.step()
+    bench.log.fails = True
+    with pytest.raises(CommitFailedError):
+        looped.step()
+    assert (shown(bench), looped.loop.ended, bench.counted("decisions")) == ([], False, {})
+    looped.run()
+    assert (shown(bench), bench.counted("decisions")) == (["i1", "i2", "i3"], {"": 3})
+
+
+def test_whoever_steps_no_further_lands_what_is_on_its_way():
+    bench = Bench(log=LateLog())
+    bench.append(impression(), tick(T0_MS + 2_000))
+    looped = Looped(bench, overlap=True)
+    assert (looped.step(), shown(bench)) == (None, [])
+    assert looped.loop.land().offset_R.tolist() == [0]
+    assert (shown(bench), looped.loop.take_spans()) == (["i1"], (Span(0, 0, 0), Span(0, 0, 1)))
+    assert looped.loop.land() is None
+
+
+def test_the_latency_of_a_batch_on_its_way_is_that_of_its_decisions_and_of_its_way():
+    bench = Bench(log=LateLog(), max_batch=1)
+    bench.append(impression(), impression("i2"))
+    looped = Looped(bench, takes_s=0.25, overlap=True)
+    looped.step()
+    bench.core.sent.unit.took_s = 0.5
+    assert "decision_latency_ms" not in bench.meter.histograms
+    looped.step()
+    latency = bench.meter.histograms["decision_latency_ms"]
+    assert (sum(latency.buckets), latency.total) == (1, pytest.approx(750.0))
 
 
 # What it decides and hands over

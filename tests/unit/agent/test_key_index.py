@@ -48,3 +48,20 @@ def test_many_keys_come_and_go_and_the_room_stays():
         index.remove(np.arange(start, start + 50))
     assert len(index) == 0
     assert len(index._key_S) <= 2_048
+
+
+def test_a_full_table_that_evicts_is_never_built_anew():
+    index, random = KeyIndex(), np.random.default_rng(3)
+    key_M = keys(random, 16_000, 2**62)
+    for part in range(0, 16_000, 100):
+        index.put(key_M[part : part + 100], np.arange(part, part + 100))
+    built = index.built
+    assert built == 8  # 512 slots have room for the first 100 keys, 65,536 for all
+    for _ in range(100):  # a sixteenth goes at a time, as in `Table`: 100,000 keys in all
+        gone = random.permutation(16_000)[:1_000]
+        index.remove(key_M[gone])
+        key_M[gone] = keys(random, 1_000, 2**62)
+        index.put(key_M[gone], gone)
+    assert index.built == built
+    assert index.find(key_M).tolist() == list(range(16_000))
+    assert int((index._place_S >= 0).sum()) == len(index) == 16_000  # and no other slot is taken

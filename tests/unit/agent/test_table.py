@@ -8,7 +8,7 @@ from agent.table import Table
 
 
 def table(most=1_000):
-    return Table({"value": 2}, most)
+    return Table({"value": 2}, most, memory_rows=10.0)
 
 
 def keys(*numbers):
@@ -52,6 +52,16 @@ def test_a_new_row_holds_zeros_also_where_another_lay():
     assert rows.read(rows.place(keys(500), now=2.0))["value"].tolist() == [[0.0, 0.0]]
 
 
+def test_what_rows_hold_is_halved_by_each_memory_since_they_were_touched():
+    rows = table()  # remembers for 10
+    fill(rows, 1, 1, now=5.0)
+    fill(rows, 2, 1, now=15.0)
+    touched_M = rows.rows(rows.find(keys(1, 2)).numpy())["touched"]
+    assert rows.remaining(touched_M, now=15.0).tolist() == [0.5, 1.0]
+    assert rows.remaining(touched_M, now=35.0).tolist() == [0.125, 0.25]
+    assert rows.remaining(touched_M, now=20.0)[1] == pytest.approx(0.5**0.5)
+
+
 def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
     rows, other = table(), table()
     fill(rows, 0, 30, now=1.0)
@@ -64,6 +74,43 @@ def test_saved_are_the_rows_in_use_and_a_table_of_another_length_takes_them():
     assert other.read(other.find(keys(29)))["value"][0, 0].item() == 29.0
     fill(other, 1_000, 400, now=3.0)
     assert other.read(other.find(keys(29)))["value"][0, 0].item() == 29.0
+
+
+def test_saved_columns_lie_apart_by_their_names():
+    saved = {
+        "key": keys(70, 80),
+        "touched": torch.tensor([1.0, 2.0], dtype=torch.float64),
+        "mean": torch.tensor([[0.25], [0.5]]),
+        "weight": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+    }
+    rows = Table({"mean": 1, "weight": 2}, 100, memory_rows=10.0)
+    rows.load_state_dict(saved)
+    found = rows.read(rows.find(keys(80, 70)))
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "mean": [[0.5], [0.25]],
+        "weight": [[3.0, 4.0], [1.0, 2.0]],
+        "touched": [2.0, 1.0],
+    }
+    assert all(torch.equal(value, saved[name]) for name, value in rows.state_dict().items())
+    assert rows.state_dict().keys() == saved.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean": None}, 'Missing key.*"mean"'),
+        ({"key": None}, 'Missing key.*"key"'),
+        ({"mean": torch.zeros(2, 2), "weight": torch.zeros(2, 1)}, r"mean must have the shape \(2, 1\); got \(2, 2\)"),
+        ({"weight": torch.zeros(3, 2)}, r"weight must have the shape \(2, 2\); got \(3, 2\)"),
+        ({"touched": torch.zeros(1)}, r"touched must have the shape \(2,\); got \(1,\)"),
+        ({"other": torch.zeros(2, 1)}, 'Unexpected key.*"other"'),
+    ],
+)
+def test_saved_columns_that_do_not_fit_are_named(changes, message):
+    saved = {"key": keys(7, 8), "touched": torch.zeros(2), "mean": torch.zeros(2, 1), "weight": torch.zeros(2, 2)}
+    changed = {name: value for name, value in (saved | changes).items() if value is not None}
+    with pytest.raises(RuntimeError, match=rf"(?s){message}"):
+        Table({"mean": 1, "weight": 2}, 100, memory_rows=10.0).load_state_dict(changed)
 
 
 def test_no_rows_can_be_saved_and_taken_back():
@@ -106,6 +153,20 @@ def test_a_copy_takes_what_was_written_and_no_more():
     for name, value in rows.state_dict().items():
         assert torch.equal(copy.state_dict()[name], value)
     assert copy.find(keys(300, 301)).tolist() == [300, -1]
+
+
+def test_a_copy_follows_rows_that_move_and_keys_that_go_and_come_back():
+    rows, copy = table(64), table(64)
+    fill(rows, 0, 64, now=1.0)
+    copy.take(rows.part())
+    revision = rows.revision
+    fill(rows, 100, 3, now=2.0)  # keys 0 to 3 make room, 60 to 63 fill their holes, the new ones follow 59
+    fill(rows, 0, 2, now=3.0)  # these four make room in their turn, for the last four
+    copy.take(rows.part(revision))
+    asked = torch.arange(110)
+    assert rows.key[: len(rows)].tolist() == [59, 100, 101, 102, *range(4, 59), 0, 1]
+    assert torch.equal(copy.find(asked), rows.find(asked))
+    assert torch.equal(copy.key[: len(copy)], rows.key[: len(rows)])
 
 
 def test_what_was_written_is_remembered_until_all_may_have_changed_or_too_much_did():

@@ -1,4 +1,4 @@
-"""Numpy's linear algebra in the processes of the command line: one thread, unless the user says otherwise."""
+"""Numpy's linear algebra in the processes of both command lines: one thread, unless the user says otherwise."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 
 COUNT = """
-from deploy import cli
+import {line} as cli
 def threads():
     import os, numpy
     numpy.ones((500, 500)) @ numpy.ones((500, 500))
@@ -18,11 +18,11 @@ cli.main()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted by what Linux tells")
+@pytest.mark.parametrize("line", ["deploy.cli", "deploy.bench.__main__"])
 @pytest.mark.parametrize(("said", "threads"), [(None, 1), ("2", 2)])
-def test_the_command_line_works_with_one_thread_unless_told_otherwise(said, threads):
+def test_a_command_works_with_one_thread_unless_told_otherwise(said, threads, line):
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     environment |= {"OPENBLAS_NUM_THREADS": said} if said else {}
-    found = subprocess.run(
-        [sys.executable, "-c", COUNT], env=environment, capture_output=True, text=True, timeout=60, check=True
-    )
+    count = [sys.executable, "-c", COUNT.format(line=line)]
+    found = subprocess.run(count, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert int(found.stdout) == min(threads, os.cpu_count() or 1)

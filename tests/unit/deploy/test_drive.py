@@ -1,6 +1,7 @@
 """How a run stood is kept for its report, also of a run that goes on for a year."""
 
 from itertools import count, pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from stream.meter import Tally
 class Busy:
     """An algorithm that decides ten times a step."""
 
-    worlds, runner_version, learner_metrics = {}, "0.3", {"loss": 0.5}
+    runners, learner_metrics = SimpleNamespace(worlds={}, version="0.3"), {"loss": 0.5}
 
     def train(self):
         pass

@@ -1,7 +1,7 @@
 """The core over a real memory log: what a commit says, and what failures and restarts cannot change."""
 
 import pytest
-from support.core_bench import CODEC, T0_MS, Bench, FailingLog, click, impression, tick
+from support.core_bench import CODEC, T0_MS, Bench, FailingLog, LateLog, click, first_of, impression, tick
 
 from stream.errors import CommitFailedError, LogUnavailableError
 from stream.events import Context, Logged
@@ -159,3 +159,33 @@ def test_each_partition_has_a_time_of_its_own():
     assert {each.position.partition for each in closed} == {1}
     assert bench.outcomes(0) == []
     assert bench.log.progress(0).watermark_ms == T0_MS  # its own newest event
+
+
+def test_of_a_partition_that_goes_while_a_unit_is_on_its_way_the_next_owner_tells_what_closed():
+    bench = Bench(partitions=2)  # whose units have landed as soon as they are sent
+    users = [f"u{number}" for number in range(6)]
+    bench.append(*(impression(user=user) for user in users))
+    bench.step()
+    bench.append(*(tick(T0_MS + 1_000, user) for user in users))
+    bench.core.poll()
+    bench.core.send([])
+    bench.log._assignment = frozenset({0})
+    bench.core.poll()
+    told = bench.core.land()
+    assert {each.position.partition for each in told} == {0}
+    assert len(told) == len(bench.outcomes(0)) < 6
+    assert len(bench.outcomes(0)) + len(bench.outcomes(1)) == 6  # all of it is committed
+    assert bench.counted("outcomes") == {"": 6}
+    assert bench.core.outcome_frontier() == {0: len(told)}
+
+
+def test_of_a_unit_that_was_set_back_on_its_way_nothing_is_told_though_it_landed():
+    bench = Bench(log=LateLog())
+    bench.append(impression(), tick(T0_MS + 1_000))
+    bench.core.poll()
+    bench.core.send([first_of(impression())])
+    bench.core.sent.unit.landed()
+    bench.core.restart()
+    assert bench.core.land() == []
+    bench.core.poll()
+    assert (bench.core.outcome_frontier(), len(bench.outcomes())) == ({0: 1}, 1)

@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from support.episodes import NUMERIC, T0_MS, click, env_of, impression, play, same
+from support.episodes import NUMERIC, T0_MS, assert_same, click, env_of, impression, play
 
 from deploy.gym_envs import memory_env
 from envs.env import EnvSettings, mask_of
@@ -15,8 +15,8 @@ from stream.identity import decision_id
 def test_the_same_seed_gives_the_same_episode_bit_for_bit(seed):
     one, other = (memory_env(NUMERIC, impressions=60) for _ in range(2))
     first = play(one, seed)
-    same(first, play(other, seed))
-    same(first, play(one, seed))  # again, in the same environment
+    assert_same(first, play(other, seed))
+    assert_same(first, play(one, seed))  # again, in the same environment
     assert any(reward for _, reward, _ in first)
 
 
@@ -28,8 +28,8 @@ def test_another_seed_gives_another_episode():
 def test_without_a_seed_an_episode_has_that_of_the_settings():
     env = memory_env(NUMERIC.model_copy(update={"seed": 7}), impressions=10)
     unseeded = play(env, None)
-    same(unseeded, play(env, None))
-    same(unseeded, play(env, 7))
+    assert_same(unseeded, play(env, None))
+    assert_same(unseeded, play(env, 7))
 
 
 def test_an_observation_is_padded_and_says_which_indices_are_candidates():

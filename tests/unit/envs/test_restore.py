@@ -17,9 +17,9 @@ class LeakyLog(MemoryLog):
 
     leaks = ()  # the topics whose events land
 
-    def settle(self, unit, progress):
+    def send(self, unit, progress):
         if not self.leaks:
-            return super().settle(unit, progress)
+            return super().send(unit, progress)
         for event in unit.events:
             if event[0] in self.leaks:
                 self._store.write(*event)

@@ -84,7 +84,7 @@ def test_every_topic_is_a_channel_and_every_reference_resolves():
 @pytest.mark.parametrize("event", [IMPRESSION, CLICK, RECOMMENDATION, OUTCOME], ids=lambda e: type(e).__name__)
 def test_what_the_codec_writes_fits_the_document(event):
     content = msgspec.json.decode(JsonCodec().encode(event))
-    validator(type(event)).validate(content)
+    assert list(validator(type(event)).iter_errors(content)) == []
 
 
 @pytest.mark.parametrize(

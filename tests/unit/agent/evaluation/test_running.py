@@ -16,7 +16,7 @@ def log_of(count, seed, rate=0.2):
     return reward_N, *random.uniform(0.1, 1.0, (2, count)), *random.uniform(0.0, 0.5, (2, count))
 
 
-def same(running, whole):
+def assert_same(running, whole):
     for name in EQUAL:
         assert getattr(running, name) == pytest.approx(getattr(whole, name), rel=1e-9), name
 
@@ -29,8 +29,8 @@ def test_sums_of_parts_give_the_estimates_of_the_whole(count):
         RunningSums.of(*(column_N[part] for column_N in log)) for part in (slice(0, 1), slice(1, 1), slice(1, None))
     ]
     sums = sum(parts, RunningSums())
-    same(sums.snips(), snips(*log[:3]))
-    same(sums.dr(), ModelledLog.of(*log).dr())
+    assert_same(sums.snips(), snips(*log[:3]))
+    assert_same(sums.dr(), ModelledLog.of(*log).dr())
 
 
 def test_the_gain_is_that_of_the_same_decisions():

@@ -122,7 +122,6 @@ def test_shares_are_paired_by_seed():
 
 def test_the_command_writes_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "ProcessPoolExecutor", lambda jobs, **_: ThreadPoolExecutor(jobs))
-    monkeypatch.setattr(running, "one_thread_each", lambda: None)
     arguments = ["apprentice", "--worlds", "linear", "--seeds", "0", "--ways", "alone,apprentice", "--logged", "500"]
     found = CliRunner().invoke(command.app, [*arguments, "--own", "250", "--out", str(tmp_path)])
     assert found.exit_code == 0, found.output

@@ -66,7 +66,6 @@ def result(seed, way, lift):
 def in_threads(monkeypatch):
     """Plays in threads, which load nothing anew."""
     monkeypatch.setattr(running, "ProcessPoolExecutor", lambda jobs, mp_context: ThreadPoolExecutor(jobs))
-    monkeypatch.setattr(running, "one_thread_each", lambda: None)
 
 
 def test_at_once_a_click_within_the_window_is_known_and_a_later_one_never_comes():

@@ -51,7 +51,6 @@ def few_players(monkeypatch):
     monkeypatch.setattr(running, "known_players", lambda: ENTRIES)
     monkeypatch.setattr(players, "known_players", lambda: {name: ENTRIES[name] for name in ("ours", "peer")})
     monkeypatch.setattr(running, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers))
-    monkeypatch.setattr(running, "one_thread_each", lambda: None)
 
 
 @pytest.fixture
