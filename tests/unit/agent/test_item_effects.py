@@ -1,5 +1,6 @@
 """What is kept of each item, as it counts now."""
 
+import numpy as np
 import torch
 
 from agent.item_effects import ItemEffects
