@@ -13,12 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agent.symmetric import product
 from envs.protocols import Floats
 
 Doubles = NDArray[np.float64]
 _CLIP = 5.0
 _LONGEST = 2.0  # root mean square of a row's components, at most
 _HEAVY_TAIL = 9.0
+_MANY = 100_000
 _COMMON_SCALE_RATIO = 10.0
 
 
@@ -101,7 +103,7 @@ class Projection(nn.Module):
     def leading(self, values: Floats) -> Floats:
         """As `forward`, of arrays."""
         read, width = self._read, self.width
-        components_XR: Floats = read.weights_XC[:width] @ self._squash(values).T
+        components_XR = _times(read.weights_XC[:width], self._squash(values))
         components_XR -= read.offset[:width, None]
         _shorten(components_XR, read.longest)
         return components_XR.T
@@ -111,7 +113,7 @@ class Projection(nn.Module):
         if not self.further:
             return self.leading(values), values[:, :0]
         read = self._read
-        components_XR = read.weights_XC @ self._squash(values).T
+        components_XR = _times(read.weights_XC, self._squash(values))
         components_XR -= read.offset[:, None]
         leading_XR, more_XR = components_XR[: self.width], components_XR[self.width :]
         _shorten(leading_XR, read.longest)
@@ -201,6 +203,12 @@ def _components(values: Doubles, blocks: Sequence[int], rank: Rank) -> tuple[Dou
 def _unit(eigenvalues: Doubles) -> float:
     """What brings components of these variances to a mean square of 1 each."""
     return float(np.sqrt(len(eigenvalues) / eigenvalues.sum()))
+
+
+def _times(weights_XC: Floats, z: Floats) -> Floats:
+    """Components [X, R]; of many numbers by torch, which is up to twice as fast there and takes longer to begin."""
+    components_XR: Floats = product(weights_XC, z.T) if z.size > _MANY else weights_XC @ z.T
+    return components_XR
 
 
 def _shorten(components_XR: Floats, longest: float) -> None:
