@@ -6,7 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-LATENCY_BUCKETS_MS: tuple[float, ...] = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+LATENCY_BUCKETS_MS: tuple[float, ...] = (
+    *(0.5, 1, 2, 5, 10, 20, 50, 100, 150, 200, 300, 500, 700),
+    *(1_000, 1_500, 2_000, 3_000, 5_000, 10_000),
+)
 
 
 class Meter(Protocol):
@@ -34,7 +37,7 @@ class Histogram(msgspec.Struct):
     def quantile(self, q: float) -> float:
         """The value below which a share `q` lies, linear within its bucket; 0 when empty.
 
-        >>> Histogram(buckets=[0, 0, 10] + [0] * 12).quantile(0.5)
+        >>> Histogram(buckets=[0, 0, 10] + [0] * 17).quantile(0.5)
         1.5
         """
         rank = q * sum(self.buckets)

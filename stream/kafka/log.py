@@ -62,7 +62,8 @@ class KafkaLog:
         self._consumer.subscribe(list(self._roles), listener=self._carrier)
         self._await_metadata()
         self._asking = make_consumer(settings, group=False)
-        self._membership = Membership(self._consumer, settings, Ends(self._asking))
+        self._ends = Ends(self._asking)
+        self._membership = Membership(self._consumer, settings, self._ends)
         self._open: HeldUnit | None = None
         self._rewind_due = False
         self._closed = False
@@ -128,6 +129,7 @@ class KafkaLog:
             if publisher:
                 publisher.close()
         self._reader.close()
+        self._ends.close()
         self._asking.close(autocommit=False, timeout_ms=1_000)
         self._consumer.close(autocommit=False, timeout_ms=self._settings.request_timeout_ms)
 

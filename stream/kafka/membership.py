@@ -58,7 +58,7 @@ class Membership:
 
     def polled(self, ends: Mapping[Place, int]) -> None:
         """Notes what a poll returned: the offset after the last record, by partition."""
-        self._ends.polled(found=bool(ends))
+        self._ends.polled(self._consumer.assignment() or (), found=bool(ends))
         now = self._consumer.group_metadata()
         if (now.generation_id, now.member_id) != self._generation:
             self._generation = (now.generation_id, now.member_id)

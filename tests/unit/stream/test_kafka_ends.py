@@ -50,3 +50,20 @@ def test_nobody_is_asked_about_nothing():
     broker = Broker()
     assert Ends(broker, lambda: 0.0).of(()) == {}
     assert broker.asked == []
+
+
+def test_a_poll_that_found_something_asks_in_advance_and_the_answer_counts_for_that_poll_alone():
+    now_s = [0.0]
+    broker = Broker()
+    ends = Ends(broker, lambda: now_s[0])
+    ends.polled({A}, found=True)
+    assert (ends.of({A}), ends.current, broker.asked) == ({A: 1}, True, [[A]])
+    ends.polled({A}, found=True)  # too soon to ask again
+    assert (ends.of({A}), ends.current, broker.asked) == ({A: 1}, False, [[A]])
+    now_s[0] = 0.1
+    ends.polled({A}, found=True)
+    ends.polled({A}, found=True)  # nobody has heard the answer, which is of the poll before
+    assert (ends.of({A}), ends.current, broker.asked) == ({A: 2}, False, [[A], [A]])
+    ends.polled({A}, found=False)
+    assert (ends.of({A}), ends.current, broker.asked) == ({A: 3}, True, [[A], [A], [A]])
+    ends.close()
