@@ -211,11 +211,10 @@ class Policy(nn.Module):
         """Takes resolved rows in; returns the probability of each reward, seen or not, before it was learned."""
         self.settle()
         inputs = inputs_of_rows(rows)
-        read = self.read(inputs)
-        user_R, group_R = inputs.user_B, inputs.group_B
-        own_R = torch.from_numpy(self.users.effect(user_R, read.item_NJ, self.expert.clock)[0])
-        logit_MR = self._members((self.expert.logit(read) + own_R).numpy(), inputs, read, idle=True)
-        logit_RM = torch.from_numpy(logit_MR.T)
+        read, group_R = self.read(inputs), inputs.group_B
+        own_R = torch.from_numpy(self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)[0])
+        said_R = (self.expert.logit(read) + own_R).numpy()
+        logit_RM = torch.from_numpy(self._members(said_R, inputs, read, idle=True).T)
         effect_R = self.slates.effect(rows)
         joint_R = self.stack(logit_RM) + effect_R.to(logit_RM.dtype)
         seen = self.slates.seen(rows, joint_R, rows.weight_R)
@@ -230,9 +229,8 @@ class Policy(nn.Module):
         if levels is not None:
             self.levels.commit(levels, self.expert.clock)
         self.recent.learn(self._leading(read), targets._replace(offset_R=logit_RM[:, 0].double() + effect_R))
-        level_R = torch.from_numpy(self.levels.mean(group_R, self.expert.clock))
-        shared_R = self.expert.logit(read) + level_R + effect_R
-        self.users.learn(user_R, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
+        shared_R = self.expert.logit(read) + torch.from_numpy(self.levels.mean(group_R, self.expert.clock)) + effect_R
+        self.users.learn(inputs.user_B, read.item_NJ, targets._replace(offset_R=shared_R), self.expert.clock)
         self.slates.learn(rows, joint_R, seen)
         return seen.predicted_R.numpy()
 
@@ -253,14 +251,14 @@ class Policy(nn.Module):
         """
         inputs, clipped = inputs_of_rows(rows), 0
         side_RI = self.context_side.leading(np.concatenate([inputs.context_BC, inputs.user_BU], axis=1))
-        item_RJ = self.item_side.leading(inputs.candidates_ND)
-        columns = tuple(map(torch.from_numpy, (side_RI, item_RJ, rows.reward_R, rows.weight_R)))
+        told = (side_RI, self.item_side.leading(inputs.candidates_ND), rows.reward_R, rows.weight_R)
+        columns = tuple(map(torch.from_numpy, told))
         for some in (slice(start, start + batch) for start in range(0, len(rows), batch)):
-            context, item, reward_R, weight_R = (column[some] for column in columns)
+            context_RI, item_RJ, reward_R, weight_R = (column[some] for column in columns)
             if rows.slot_R[some].any():
-                seen = self.slates.seen(rows[some], self.network(context, item), rows.weight_R[some])
+                seen = self.slates.seen(rows[some], self.network(context_RI, item_RJ), rows.weight_R[some])
                 reward_R, weight_R = seen.reward_R.float(), seen.weight_R.float()
-            clipped += self.network.step(context, item, reward_R, mask_TR[:, some] * weight_R)
+            clipped += self.network.step(context_RI, item_RJ, reward_R, mask_TR[:, some] * weight_R)
         return clipped
 
     @torch.no_grad()
@@ -270,8 +268,7 @@ class Policy(nn.Module):
         read = self.read(inputs)
         own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
-        known_R = torch.from_numpy(own_R).double()
-        shared = self.levels.of_rows(inputs.group_B, self.expert.clock)
+        known_R, shared = torch.from_numpy(own_R).double(), self.levels.of_rows(inputs.group_B, self.expert.clock)
         if rows.slot_R.any():
             known_R = known_R + self.slates.effect(rows)
             level_R = torch.from_numpy(self.levels.mean(inputs.group_B, self.expert.clock))
