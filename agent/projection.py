@@ -156,8 +156,7 @@ class Projection(nn.Module):
 
 
 def _scales(values: Doubles, blocks: Sequence[int]) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
-    center = np.median(values, axis=0)
-    low, high, tail = np.quantile(values, (0.25, 0.75, 0.995), axis=0)
+    low, center, high, tail = np.quantile(np.ascontiguousarray(values.T), (0.25, 0.5, 0.75, 0.995), axis=1)
     deviation = values.std(axis=0)
     scale = (high - low) / 1.349
     scale = np.where(scale > 1e-3 * deviation, scale, deviation)  # a sparse column has no spread between its quartiles
