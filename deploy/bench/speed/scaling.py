@@ -29,7 +29,7 @@ _UNIT = "µs"
 @one_thread()
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Cost at the largest number over that at the smallest."""
-    repeats, most = (5, 100_000) if quick else (11, 1_000_000)
+    repeats, most = (3, 100_000) if quick else (11, 1_000_000)
     traffic = Traffic(LAYOUTS["numeric"], seed=0)
     learning = taught(traffic, _LEAST, AgentSettings())
     say(f"candidates: 10 and 1,000; items, users and open decisions: {_LEAST:,} and {most:,}; {repeats} repeats")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from deploy.bench.errors import BenchError
 from deploy.bench.speed.figure import Figure, Goal
@@ -26,7 +27,6 @@ RATE = 500
 _KINDS = ("outcome", "click")
 _BOUND_MS = {"p50": 1_000.0, "p99": 3_000.0}
 _QUANTILES = {"p50": 0.5, "p99": 0.99}
-_WINDOWS = 4.0  # before anything is measured: outcomes close as steadily then, and the last refresh is over
 _TOLD_S = 2.0  # until metrics tell what was counted
 
 
@@ -34,18 +34,34 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """Quantiles of the age over their bounds."""
     with TemporaryDirectory() as folder, start_broker() as broker:
         settings = settings_for(broker.bootstrap)
-        return _measure(settings, Path(folder), warm_of(quick=quick), 5.0 if quick else 60.0, say)
+        plan = Plan(warm_of(quick=quick), 1.0, 5.0) if quick else Plan(warm_of(quick=quick), 4.0, 60.0)
+        return _measure(settings, Path(folder), plan, say)
 
 
-def _measure(settings: Settings, folder: Path, warm: int, seconds: float, say: Callable[[str], None]) -> list[Figure]:
+class Plan(NamedTuple):
+    """How long is waited, and measured.
+
+    Attributes:
+        warm: impressions at once, before.
+        windows: then at the steady rate, before anything is measured: outcomes close as steadily after one; after four
+            the last refresh is over.
+        seconds: that are measured.
+    """
+
+    warm: int
+    windows: float
+    seconds: float
+
+
+def _measure(settings: Settings, folder: Path, plan: Plan, say: Callable[[str], None]) -> list[Figure]:
     port = free_port()
     settings = settings.model_copy(update={"metrics": MetricsSettings(port=port)})
     with wire(settings, "agent", transactional=False) as (mine, one), agent(mine, folder / "agent"):
         traffic = Traffic(TrafficSettings(), wall_clock_ms())
-        warm_up(one, traffic, warm)
-        pace(one, traffic, RATE, _WINDOWS * mine.core.attribution.window_ms / 1_000)
+        warm_up(one, traffic, plan.warm)
+        pace(one, traffic, RATE, plan.windows * mine.core.attribution.window_ms / 1_000)
         before = {kind: histogram(port, f"{kind}_staleness") for kind in _KINDS}
-        took_ms = pace(one, traffic, RATE, seconds)
+        took_ms = pace(one, traffic, RATE, plan.seconds)
         time.sleep(_TOLD_S)
         found = {kind: since(before[kind], histogram(port, f"{kind}_staleness")) for kind in _KINDS}
     counts = ", ".join(f"{sum(found[kind].buckets):,} of {kind}s" for kind in _KINDS)
