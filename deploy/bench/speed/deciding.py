@@ -38,7 +38,7 @@ Work = tuple[str, Callable[[], object]]
 @one_thread()
 def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
     """How many times Vowpal Wabbit's decisions and examples a second."""
-    repeats = 5 if quick else 15
+    repeats = 3 if quick else 15
     sides = _Sides()
     for _ in range(_WARM_UPDATES):
         sides.warm()
