@@ -6,7 +6,7 @@ import time
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError
-from support.kafka_records import done, kafka_impression, outcomes, poll, publish
+from support.kafka_records import done, kafka_impression, outcomes, poll, publish, show
 
 from stream.errors import CommitFailedError, StreamError
 from stream.kafka.publisher import TransactionalPublisher
@@ -125,9 +125,7 @@ def sent(log, records):
 @pytest.mark.parametrize("guarantee", ["exactly_once", "low_latency"])
 def test_a_rebalance_waits_for_what_is_on_its_way_and_nothing_comes_again(kafka, monkeypatch, guarantee):
     world, first = kafka.world(), kafka.log(0, guarantee=guarantee)
-    for index in range(40):
-        world.append(kafka_impression(index))
-    world.flush()
+    show(world, range(40))
     records = poll(first, 40)
     late(monkeypatch, guarantee, 2.0)
     unit = sent(first, records)
@@ -150,9 +148,7 @@ def test_a_rebalance_waits_for_what_is_on_its_way_and_nothing_comes_again(kafka,
         assert len(first.assignment()) == 2
         assert len(unit.landed()) == 40
         monkeypatch.undo()
-        for index in range(40, 60):  # and both go on under the new generation
-            world.append(kafka_impression(index))
-        world.flush()
+        show(world, range(40, 60))  # and both go on under the new generation
         while time.monotonic() < deadline and len(found) < 20:
             mine = first.poll(100, 100)
             sent(first, mine).landed()
@@ -177,9 +173,7 @@ def test_only_one_unit_is_on_its_way(kafka, monkeypatch):
 def test_what_was_polled_upon_a_unit_that_does_not_land_comes_again_with_it(kafka):
     world, log = kafka.world(), kafka.log()
     publish(log, b"before")
-    for index in range(8):
-        world.append(kafka_impression(index))
-    world.flush()
+    show(world, range(8))
     records = poll(log, 4)
     TransactionalPublisher(kafka.settings, f"{kafka.settings.group_id}-0").close()  # the same runner, started again
     unit = sent(log, records)
@@ -196,9 +190,7 @@ def test_what_was_polled_upon_a_unit_that_does_not_land_comes_again_with_it(kafk
 @pytest.mark.parametrize("guarantee", ["exactly_once", "low_latency"])
 def test_closing_waits_for_what_is_on_its_way(kafka, monkeypatch, guarantee):
     world, log = kafka.world(), kafka.log(0, guarantee=guarantee)
-    for index in range(4):
-        world.append(kafka_impression(index))
-    world.flush()
+    show(world, range(4))
     late(monkeypatch, guarantee, 1.0)
     sent(log, poll(log, 4))
     log.close()
@@ -210,9 +202,7 @@ def test_closing_waits_for_what_is_on_its_way(kafka, monkeypatch, guarantee):
 
 def test_positions_that_could_not_be_committed_fail_the_next_unit_and_all_comes_again(kafka, monkeypatch):
     world, log = kafka.world(), kafka.log(guarantee="low_latency")
-    for index in range(6):
-        world.append(kafka_impression(index))
-    world.flush()
+    show(world, range(6))
 
     def refuse(*arguments, **named):
         raise KafkaTimeoutError("no answer")

@@ -15,6 +15,13 @@ def kafka_impression(index: int) -> Impression:
     )
 
 
+def show(world, indices) -> None:
+    """Appends the impressions of these indices; they can be read when this returns."""
+    for index in indices:
+        world.append(kafka_impression(index))
+    world.flush()
+
+
 def recommendation(decision_id: str) -> bytes:
     return JsonCodec().encode(
         Recommendation(
