@@ -140,7 +140,7 @@ class OpenBook:
             for entry, each in chosen:
                 self._number(entry, each.stop - each.start, each.ts_ms + window_ms)
             place_R = np.concatenate([np.arange(each.start, each.stop) for _, each in chosen])
-            parts.append(Rows(**{name: column[place_R] for name, column in noted_rows.columns().items()}))
+            parts.append(noted_rows.where(place_R))
         unread = (entry for entry in reversed(entries) if entry[1] not in noted)  # the newest are read first
         wanted = list(islice(unread, most_read))[::-1]
         found = {entry: joins[entry[0]].open_decision(entry[1]) for entry in wanted}
