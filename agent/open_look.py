@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.delay import Doubles, OpenRows
+from agent.places import places_among
 from envs.rows import Rows
 
 Wholes = NDArray[np.int64]
@@ -94,7 +95,7 @@ class OpenTable:
             numbers.append(self._numbering.more(len(look.new)) if self._numbering is not None else None)
         self._rows = self._number_R = None
         if len(look.row_R):
-            place_R = _places(np.concatenate(known), look.row_R)
+            place_R = places_among(np.concatenate(known), look.row_R)
             self._rows = Rows.concatenate(parts).where(place_R)
             self._number_R = _all_or_none(numbers)
             self._number_R = self._number_R[place_R] if self._number_R is not None else None
@@ -137,10 +138,3 @@ def together(parts: Sequence[OpenRows]) -> OpenRows | None:
 def _all_or_none(numbers: Sequence[Wholes | None]) -> Wholes | None:
     found = [number_R for number_R in numbers if number_R is not None]
     return np.concatenate(found) if len(found) == len(numbers) else None
-
-
-def _places(known_P: Wholes, row_R: Wholes) -> Wholes:
-    """Where each row lies among those that are known."""
-    order_P = np.argsort(known_P)
-    places_R: Wholes = order_P[np.searchsorted(known_P, row_R, sorter=order_P)]
-    return places_R

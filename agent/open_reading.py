@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.inputs import inputs_of_rows
+from agent.places import places_among
 from agent.policy import Policy
 from agent.regressors import Regressors, Sides
 from envs.rows import Rows
@@ -38,27 +39,15 @@ class OpenReading:
         """
         if self._moves != self._now():
             self._read, self._number_K, self._moves = None, self._number_K[:0], self._now()
-        place_R, new_R = self._places(number_R)
+        place_R = places_among(self._number_K, number_R)
+        new_R = place_R < 0
+        place_R[new_R] = len(self._number_K) + np.arange(np.count_nonzero(new_R))
         parts = [self._read] if self._read is not None else []
         if new_R.any():
             parts.append(self._policy.read(inputs_of_rows(rows.where(new_R))))
         read = Regressors(*(_picked(columns, place_R) for columns in zip(*parts, strict=True)))
         self._read, self._number_K = read, number_R
         return read
-
-    def _places(self, number_R: Wholes) -> tuple[Wholes, NDArray[np.bool_]]:
-        """Where each row will lie once the new ones are behind those that are kept, and which ones are new."""
-        size = len(self._number_K)
-        order_K = np.argsort(self._number_K)
-        known_K = self._number_K[order_K]
-        rank_R = np.searchsorted(known_K, number_R)
-        new_R = np.ones(len(number_R), dtype=np.bool_)
-        near_R = rank_R < size
-        new_R[near_R] = known_K[rank_R[near_R]] != number_R[near_R]
-        place_R = np.empty(len(number_R), np.int64)
-        place_R[~new_R] = order_K[rank_R[~new_R]]
-        place_R[new_R] = size + np.arange(int(new_R.sum()))
-        return place_R, new_R
 
     def _now(self) -> tuple[int, int]:
         return self._policy.context_side.moves, self._policy.item_side.moves
