@@ -13,8 +13,9 @@ _SHIFTS = (30, 27, 31)
 def choose(entries: Entries, most: int, seed: int) -> tuple[Wholes, NDArray[np.float64]]:
     """The places [M] of the entries to read, ascending, and how many open decisions [M] each stands for.
 
-    Half of `most` are the newest, as many of each partition with open ones as of any other; the rest is drawn from the older ones by
-    a hash of their keys, so that the choice depends on nothing but what is open, and one stays chosen as others close.
+    Half of `most` are the newest, as many of each partition that has open ones as of any other; the rest is drawn from
+    the older ones by a hash of their keys, so that the choice depends on nothing but what is open, and one stays chosen
+    as others close.
 
     Args:
         entries: what is open, in the order of partition and arrival.

@@ -5,8 +5,9 @@ about the time of the clock: where readers are simulated faster than they would 
 """
 
 import json
+import math
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from deploy.settings import Settings
 from deploy.uniform import UniformLog
 from envs.tally import WorldTally
 from envs.world import World, WorldSettings
+from stream.errors import AccessError
 from stream.log import WorldLog
 from stream.memory import MemoryLog
 from stream.record_file import RecordingWorldLog
@@ -64,8 +66,11 @@ def simulate(settings: Settings, options: SimulateOptions) -> WorldTally:
         return _record(settings, options, options.out)
     from stream.kafka.world import KafkaWorldLog  # noqa: PLC0415 - only where Kafka is used
 
-    world_settings = timed(settings.world, options, wall_clock_ms())
     with closing(KafkaWorldLog(settings.kafka)) as log:
+        newest_ms = 0
+        with suppress(AccessError):  # who may only write begins where it would on empty topics
+            newest_ms = log.newest_ms()
+        world_settings = timed(settings.world, options, wall_clock_ms(), newest_ms)
         world = World(scene_of(settings, options.world, settings.seed), log, world_settings, settings.seed)
         title = f"simulated {options.world} on {settings.kafka.bootstrap_servers}"
         try:
@@ -76,11 +81,15 @@ def simulate(settings: Settings, options: SimulateOptions) -> WorldTally:
     return world.tally
 
 
-def timed(world: WorldSettings, options: SimulateOptions, now_ms: int) -> WorldSettings:
+def timed(world: WorldSettings, options: SimulateOptions, now_ms: int, newest_ms: int = 0) -> WorldSettings:
     """The world's settings with event times that end at about `now_ms` plus the run's duration, and a name of its own.
 
     Event time passes at `world.rate_per_s`, the clock at `options.rate_per_s`; the start lies back by the difference,
-    so that no event is ahead of the clock.
+    so that no event is ahead of the clock. Impressions before `newest_ms`, which is on the topics already, may be late:
+    a start before it moves behind it, and impressions come closer together, to end when they would have.
+
+    Raises:
+        SimulationError: there is no room left behind `newest_ms`.
 
     >>> timed(WorldSettings(impressions=1_000, rate_per_s=10), SimulateOptions(rate_per_s=10), 1_000_000).start_ms
     1000000
@@ -96,6 +105,14 @@ def timed(world: WorldSettings, options: SimulateOptions, now_ms: int) -> WorldS
     chosen = {"start_ms": start_ms, "name": f"w{now_ms:x}-"}
     defaults = {name: WorldSettings.model_fields[name].default for name in chosen}
     kept = {name: value for name, value in chosen.items() if getattr(world, name) == defaults[name]}
+    if "start_ms" in kept and newest_ms >= start_ms:
+        end_ms = start_ms + 1_000 * impressions / world.rate_per_s
+        if end_ms <= newest_ms:
+            raise SimulationError(
+                f"simulated impressions must come after those that are on the topics, or they are late; these reach "
+                f"{math.ceil((newest_ms - end_ms) / 1_000)} s further. Try again then"
+            )
+        kept |= {"start_ms": newest_ms + 1, "rate_per_s": 1_000 * impressions / (end_ms - newest_ms)}
     return world.model_copy(update={"impressions": impressions, **kept})
 
 

@@ -1,18 +1,21 @@
 """The world's side of Apache Kafka: a simulator or load generator that writes inputs and sees recommendations."""
 
+from contextlib import closing, suppress
 from typing import Any
 
 from kafka import TopicPartition
 
 from stream.codec import Codec, JsonCodec
-from stream.errors import LogUnavailableError, StreamError
+from stream.errors import CodecError, LogUnavailableError, StreamError
 from stream.events import Click, Impression, Recommendation
 from stream.kafka.access import refusal
 from stream.kafka.client import answering, close_producer, make_consumer, make_producer
+from stream.kafka.reader import Reader
 from stream.kafka.settings import KafkaSettings
 from stream.kafka.topics import describe_topics
 
 _FLUSH_EVERY = 20_000  # kafka-python's producer has no bound on what it buffers
+_LAST = 10  # offsets at the end of a partition that are looked at; the last may be a transaction's end
 
 
 class KafkaWorldLog:
@@ -41,7 +44,8 @@ class KafkaWorldLog:
         self._producer = make_producer(settings)
         self._consumer = make_consumer(settings, group=False)
         counts = {state.topic: state.partitions for state in report.topics}
-        self._follow(counts["recommendations"], from_start)
+        self._partitions = counts["recommendations"]
+        self._follow(self._partitions, from_start)
 
     def append(self, event: Impression | Click) -> None:
         """Writes an event to its topic, keyed by its user; it is sent within milliseconds.
@@ -66,6 +70,23 @@ class KafkaWorldLog:
             for batch in batches.values()
             for found in batch
         ]
+
+    def newest_ms(self) -> int:
+        """The latest event time among the last impressions of all partitions; 0 where there are none.
+
+        Raises:
+            AccessError: the world may not read impressions.
+            LogUnavailableError: the broker did not answer.
+        """
+        newest_ms = 0
+        with closing(Reader(self._settings)) as reader:
+            for partition in range(self._partitions):
+                end = reader.end("impressions", partition)
+                start = max(end - _LAST, reader.begin("impressions", partition))
+                for record in reader.read("impressions", partition, start, end):
+                    with suppress(CodecError):
+                        newest_ms = max(newest_ms, self._codec.decode(record.value, Impression, record.headers).ts_ms)
+        return newest_ms
 
     def flush(self) -> None:
         """Returns when the broker has all that was appended.

@@ -45,6 +45,16 @@ def test_the_world_sees_what_is_published_from_its_construction_on(kafka):
     assert ids(early, 2) == ["old", "new"]
 
 
+def test_the_world_knows_how_far_the_impressions_on_its_topics_reach(kafka):
+    world = kafka.world()
+    assert world.newest_ms() == 0
+    for number in (0, 7, 3):
+        world.append(kafka_impression(number))
+    world.flush()
+    kafka.append_raw("impressions", b"u", b"not an impression")
+    assert world.newest_ms() == max(kafka_impression(number).ts_ms for number in (0, 7, 3))
+
+
 def test_a_cluster_that_does_not_answer_is_named_with_its_cause():
     settings = KafkaSettings(bootstrap_servers="127.0.0.1:9", bootstrap_timeout_ms=300)
     with pytest.raises(LogUnavailableError, match=r"127\.0\.0\.1:9 must answer within 300 ms.*refused"):

@@ -97,6 +97,17 @@ def test_times_and_names_that_were_set_are_kept():
     assert (world.start_ms, world.name, world.impressions) == (5, "mine", 7)
 
 
+def test_a_second_simulation_begins_behind_the_first_and_ends_when_it_would_have():
+    settings, options = WorldSettings(impressions=1_000, rate_per_s=10), SimulateOptions()
+    end_ms = NOW_MS - 30_000  # 100 s of event time, and 30 s for late clicks, lie back
+    world = timed(settings, options, NOW_MS, newest_ms=end_ms - 20_000)
+    assert (world.start_ms, world.rate_per_s) == (end_ms - 20_000 + 1, 50)
+    assert timed(settings, options, NOW_MS, newest_ms=end_ms - 101_000) == timed(settings, options, NOW_MS)
+    with pytest.raises(SimulationError, match="these reach 5 s further"):
+        timed(settings, options, NOW_MS, newest_ms=end_ms + 5_000)
+    assert timed(WorldSettings(start_ms=5), options, NOW_MS, newest_ms=NOW_MS).start_ms == 5
+
+
 def test_a_recorded_log_is_the_same_for_the_same_seed_and_has_clicks(tmp_path):
     settings = load_settings(overrides=["seed=3"])
     paths = [tmp_path / name for name in ("one.jsonl", "two.jsonl")]
