@@ -18,6 +18,9 @@ class EncoderSettings(Section):
     converted: str | None = Field(
         None, description="folder of models converted to integers; `streambandit` in the user's cache where not set"
     )
+    manner: bool = Field(
+        False, description="whether it is read as well how an item's text is written: the mean of all layers"
+    )
     max_tokens: int = Field(64, ge=4, le=512, description="tokens of a text that are read")
     batch_size: int = Field(32, ge=1, description="texts that go through the model together")
     cache_texts: int = Field(100_000, ge=1, description="embeddings kept by the caller; the least used goes first")

@@ -106,7 +106,7 @@ def _encode(settings: EncoderSettings) -> tuple[int, str]:
     from agent.encoder.local import open_encoder  # noqa: PLC0415 - loads numpy, and what the engine needs
 
     model = open_encoder(settings)
-    return model.encode(["A title"]).shape[1], model.version
+    return model.encode(["A title"])[:, : model.dim].shape[1], model.version
 
 
 def ray_importable(_settings: Settings) -> Iterator[Finding]:
