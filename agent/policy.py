@@ -56,7 +56,8 @@ class Policy(nn.Module):
         most = settings.expert.text_rank if layout.text else settings.expert.rank
         rank = Rank(settings.expert.min_rank, most, settings.expert.explained)
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
-        self.item_side = ItemSide(layout, rank, further=settings.expert.text_further if layout.text else 0)
+        further = settings.encoder.manner if layout.manner else settings.expert.text_further
+        self.item_side = ItemSide(layout, rank, further if layout.text else 0)
         self.similarity = Similarity(layout)
         similarities = self.similarity.width
         further = self.item_side.further

@@ -68,7 +68,7 @@ class BertEncoder:
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=self._settings.max_tokens, return_tensors="pt"
         )
-        vectors: Floats = pooled(self._model, manner=self._settings.manner, **tokens).numpy()
+        vectors: Floats = pooled(self._model, manner=bool(self.manner), **tokens).numpy()
         return vectors
 
 

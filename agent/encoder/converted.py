@@ -51,7 +51,7 @@ def _convert(folder: Path, settings: EncoderSettings, folders: SealedFolders) ->
 
     model = settings.model or folder.name
     _log.info("%s is converted to integers, once for this machine", model)
-    files = convert(folder, model, manner=settings.manner)
+    files = convert(folder, model, manner=bool(settings.manner))
     try:
         folders.save(1, files)
     except SnapshotError as error:

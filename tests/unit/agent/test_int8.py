@@ -75,7 +75,7 @@ def test_embeddings_and_neighbours_are_close_to_those_of_the_weights(int8, title
 
 
 def test_manners_are_close_to_those_of_the_weights(titles):
-    settings = EncoderSettings(manner=True)
+    settings = EncoderSettings(manner=64)
     exact_NX, found_NX = BertEncoder(settings).encode(titles), Int8Encoder(settings).encode(titles)
     cosine_N = (exact_NX * found_NX)[:, 384:].sum(1)
     assert cosine_N.min() > 0.99

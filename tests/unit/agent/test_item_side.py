@@ -94,7 +94,8 @@ def rows(seed, count=256):
 
 @pytest.mark.parametrize(("manner", "least", "most"), [(MANNER, 0.9, 1.0), (0, -0.2, 0.2)])
 def test_the_policy_learns_from_the_manner_of_texts_and_foretells_items_it_never_met(manner, least, most):
-    learner = Learning(Policy(AgentSettings(network={"steps": 0}), Layout(TEXT, 0, 0, manner)))
+    settings = AgentSettings(network={"steps": 0}, encoder={"manner": manner})
+    learner = Learning(Policy(settings, Layout(TEXT, 0, 0, manner)))
     told = [rows(seed) for seed in range(9)]
     for each in told[:8]:
         learner.learn(cut(each, manner))
