@@ -1,7 +1,7 @@
 """What is read of an item: components that are crossed with the context's, and further ones that are not."""
 
-from dataclasses import replace
-
+import numpy as np
+import torch
 from torch import Tensor
 
 from agent.projection import Projection, Rank
@@ -13,32 +13,32 @@ class ItemSide(Projection):
     """The projection of candidate vectors [text | numeric features | manner of the text].
 
     What is crossed are the leading components of text and numeric features. The further components, which are not, are
-    those behind them, or, where the manner of texts is read, the leading components of the manner.
+    those behind them and, where the manner of texts is read, the leading components of the manner.
 
     Args:
         layout: lengths of the feature blocks.
-        rank: bounds of what is crossed.
-        further: how many further components there are, at most.
+        rank: bounds of the components of text and numeric features.
+        manner: components of the manner, at most; 0 leaves it out.
 
     >>> from torch import zeros
-    >>> side = ItemSide(Layout(text=8, context=0, candidate=0, manner=6), Rank(1, 4, 0.9), further=5)
+    >>> side = ItemSide(Layout(text=8, context=0, candidate=0, manner=6), Rank(1, 4, 0.9, further=3), manner=5)
     >>> side.width, side.further, side(zeros(2, 8 + 6)).shape
-    (4, 5, torch.Size([2, 4]))
+    (4, 8, torch.Size([2, 4]))
     """
 
-    def __init__(self, layout: Layout, rank: Rank, further: int) -> None:
-        own = 0 if layout.manner else further
-        super().__init__((layout.text, layout.candidate), replace(rank, further=own))
+    def __init__(self, layout: Layout, rank: Rank, manner: int) -> None:
+        super().__init__((layout.text, layout.candidate), rank)
         self._own = layout.text + layout.candidate
-        reads_manner = bool(layout.manner and further)
-        self.manner = Projection((layout.manner,), replace(rank, most=further)) if reads_manner else None
-        if self.manner is not None:
-            self.further = self.manner.width
+        self.manner: Projection | None = None  # then there are no buffers of it, and older snapshots fit
+        if layout.manner and manner:
+            self.manner = Projection((layout.manner,), Rank(rank.least, manner, rank.explained))
+            self.further += self.manner.width
 
     @property
     def further_active(self) -> Tensor:
         """Which further components are in use [F]."""
-        return self.active[self.width :] if self.manner is None else self.manner.active
+        own_F = self.active[self.width :]
+        return own_F if self.manner is None else torch.cat([own_F, self.manner.active])
 
     def moved(self) -> None:
         """Says that the buffers changed."""
@@ -53,9 +53,10 @@ class ItemSide(Projection):
 
     def both(self, values: Floats) -> tuple[Floats, Floats]:
         """See `Projection.both`."""
-        if self.manner is None:
-            return super().both(values[:, : self._own])
-        return self.leading(values), self.manner.leading(values[:, self._own :])
+        leading_NR, further_NF = super().both(values[:, : self._own])
+        if self.manner is not None:
+            further_NF = np.concatenate([further_NF, self.manner.leading(values[:, self._own :])], axis=1)
+        return leading_NR, further_NF
 
     def fit(self, values: Floats) -> None:
         """See `Projection.fit`."""

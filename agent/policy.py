@@ -1,5 +1,7 @@
 """The policy as one module: projections, similarity and the expert. All its state is in buffers."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -56,8 +58,8 @@ class Policy(nn.Module):
         most = settings.expert.text_rank if layout.text else settings.expert.rank
         rank = Rank(settings.expert.min_rank, most, settings.expert.explained)
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
-        further = settings.encoder.manner if layout.manner else settings.expert.text_further
-        self.item_side = ItemSide(layout, rank, further if layout.text else 0)
+        further = settings.expert.text_further if layout.text else 0
+        self.item_side = ItemSide(layout, replace(rank, further=further), settings.encoder.manner)
         self.similarity = Similarity(layout)
         similarities = self.similarity.width
         further = self.item_side.further

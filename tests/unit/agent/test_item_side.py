@@ -16,6 +16,7 @@ from envs.features import Layout
 from envs.rows import Rows
 
 RANK = Rank(1, 4, 0.98)
+FURTHER = replace(RANK, further=2)
 TEXT, MANNER = 6, 5
 
 
@@ -23,25 +24,25 @@ def normal(seed, rows, columns):
     return np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
 
 
-def fitted(layout, values, further=3):
-    side = ItemSide(layout, RANK, further)
+def fitted(layout, values, rank=RANK, manner=3):
+    side = ItemSide(layout, rank, manner)
     side.fit(values)
     return side
 
 
 def test_without_manner_it_is_a_projection_with_further_components():
     values = normal(0, 200, TEXT + 2)
-    side, plain = fitted(Layout(TEXT, 0, 2), values), Projection((TEXT, 2), Rank(1, 4, 0.98, further=3))
+    side, plain = fitted(Layout(TEXT, 0, 2), values, FURTHER), Projection((TEXT, 2), FURTHER)
     plain.fit(values)
     assert set(side.state_dict()) == set(plain.state_dict())  # so that what was saved before can be read
     for mine, theirs in zip(side.both(values), plain.both(values), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert side.further_active.tolist() == plain.active[4:].tolist() == [True] * 3
+    assert side.further_active.tolist() == plain.active[4:].tolist() == [True] * 2
 
 
-def test_with_manner_the_further_components_are_those_of_the_manner():
+def test_components_of_the_manner_are_further_ones():
     manner = np.tile(np.array([[-1, 0], [1, 0]], np.float32), (50, 1))
-    side = fitted(Layout(TEXT, 0, 0, manner=2), np.concatenate([normal(0, 100, TEXT), manner], axis=1), further=8)
+    side = fitted(Layout(TEXT, 0, 0, manner=2), np.concatenate([normal(0, 100, TEXT), manner], axis=1), manner=8)
     assert (side.width, side.further) == (4, 2)
     assert side.further_active.tolist() == [True, False]  # the other column never varies
     shifted = np.concatenate([normal(1, 4, TEXT), [[-1, 0], [1, 0], [0, 0], [1, 3]]], axis=1).astype(np.float32)
@@ -51,15 +52,19 @@ def test_with_manner_the_further_components_are_those_of_the_manner():
     np.testing.assert_array_equal(further_NF[:, 1], np.zeros(4))
 
 
-def test_what_is_crossed_does_not_read_the_manner():
+def test_the_manner_changes_nothing_in_what_is_read_of_the_text():
     values = normal(0, 100, TEXT + MANNER)
-    side, without = fitted(Layout(TEXT, 0, 0, MANNER), values), fitted(Layout(TEXT, 0, 0), values[:, :TEXT])
+    side = fitted(Layout(TEXT, 0, 0, MANNER), values, FURTHER)
+    without = fitted(Layout(TEXT, 0, 0), values[:, :TEXT], FURTHER)
+    leading_NR, further_NF = side.both(values)
     np.testing.assert_array_equal(side.leading(values), without.leading(values[:, :TEXT]))
-    np.testing.assert_array_equal(side.both(values)[0], side.leading(values))
+    np.testing.assert_array_equal(leading_NR, side.leading(values))
+    np.testing.assert_array_equal(further_NF[:, :2], without.both(values[:, :TEXT])[1])
+    assert (side.further, further_NF.shape, side.further_active.tolist()) == (5, (100, 5), [True] * 5)
 
 
-def test_without_further_components_the_manner_is_left_out():
-    side = fitted(Layout(TEXT, 0, 0, MANNER), normal(0, 100, TEXT + MANNER), further=0)
+def test_where_no_components_of_it_are_read_the_manner_is_left_out():
+    side = fitted(Layout(TEXT, 0, 0, MANNER), normal(0, 100, TEXT + MANNER), manner=0)
     assert (side.further, len(side.further_active)) == (0, 0)
     assert side.both(normal(1, 3, TEXT + MANNER))[1].shape == (3, 0)
 
