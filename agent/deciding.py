@@ -21,11 +21,13 @@ from agent.monitor import count_weights
 from agent.open_book import OpenBook
 from agent.resolved import Placed, Resolved, Span, resolve
 from envs.core import Closed
+from envs.decision import Decision
 from envs.sent import Sent
 from envs.session import Session
 from stream.errors import StreamError
 
 POLL_MS = 50
+_COUNT_AT_ONCE = 32  # decisions whose weights are counted together: a call costs as much for one
 _T = TypeVar("_T")
 
 
@@ -93,6 +95,7 @@ class DecidingLoop:
         self._overlap = overlap
         self._decided = 0
         self._took_s = 0.0  # the batch that was sent last, until then
+        self._uncounted: list[Decision] = []
         self._busy_s = session.timer()
         self._spans: list[Span] = []
         self._clicks: list[ClickDelay] = []
@@ -159,7 +162,9 @@ class DecidingLoop:
         before = core.outcome_frontier()
         started_s = timer()
         decisions, observation = [], None
-        if impressions:
+        if not impressions:
+            self._count()
+        else:
             observation = core.observe(impressions)
             belief = self._believer.believe(observation)
             decisions = decide(
@@ -189,6 +194,7 @@ class DecidingLoop:
         before, on_its_way = core.outcome_frontier(), core.sent
         closed = core.land()
         self._landed(on_its_way)
+        self._count()
         return before, closed
 
     def _landed(self, batch: Sent | None) -> None:
@@ -199,7 +205,13 @@ class DecidingLoop:
         self._decided += len(batch.decisions)
         latency_ms = 1_000.0 * (self._took_s + core.took_s)
         core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(batch.decisions))
-        count_weights(batch.decisions, core.parts.meter)
+        self._uncounted += batch.decisions
+        if len(self._uncounted) >= _COUNT_AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        count_weights(self._uncounted, self._session.core.parts.meter)
+        self._uncounted = []
 
     def _taken(self) -> int:
         """Decisions that are committed or on their way."""

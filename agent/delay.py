@@ -39,12 +39,19 @@ class OpenRows:
         age_ms_R: event time since the impression; below 0 counts as 0.
         share_R: how many open rows each stands for, where only some of them are here.
         window_ms: the attribution window.
+        number_R: a number of each row, by which whoever saw it before knows it; None where they have none.
     """
 
     rows: Rows
     age_ms_R: Doubles
     share_R: Doubles
     window_ms: int
+    number_R: NDArray[np.int64] | None = None
+
+    def where(self, keep_R: NDArray[np.bool_] | NDArray[np.int64]) -> "OpenRows":
+        """Those for which `keep_R` is true, or at such places."""
+        number_R = self.number_R[keep_R] if self.number_R is not None else None
+        return OpenRows(self.rows.where(keep_R), self.age_ms_R[keep_R], self.share_R[keep_R], self.window_ms, number_R)
 
 
 class DelayDistribution:

@@ -70,6 +70,7 @@ class BayesianLogistic(nn.Module):
         self._settings = settings
         self._I, self._J, self._F = context_width, item_width, further
         self._provisional = False
+        self._settled: tuple[Tensor, Tensor] | None = None
         self.adding: Adding = added_here
         self.deviates = True
         self.width = d = context_width * item_width + similarities
@@ -165,14 +166,22 @@ class BayesianLogistic(nn.Module):
         self.settle()
         evidence = self._step(read, targets, 1, shared)
         self.items.overlay(evidence.arrows, self.clock)
+        self._settled = self.mean.clone(), self.covariance.clone()
         self._read(evidence.precision, evidence.eta)
         self._provisional = True
 
     def settle(self) -> None:
         """Lets `score` read the settled posterior alone."""
-        if self._provisional:
-            self.items.uncover()
+        if not self._provisional:
+            return
+        self.items.uncover()
+        if self._settled is None:
             self._settle()
+            return
+        for here, there in zip((self.mean, self.covariance), self._settled, strict=True):
+            here.copy_(there)
+        self.moved()
+        self._provisional = False
 
     def _step(self, read: Regressors, targets: Targets, steps: int, shared: SharedLevels | None) -> "_Evidence":
         """The marginal of theta and the arrows of the rows' items with the rows' evidence added.
@@ -254,6 +263,7 @@ class BayesianLogistic(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - torch's signature
         super()._load_from_state_dict(*args, **kwargs)
+        self._settled = None
         self.moved()
 
 

@@ -11,6 +11,7 @@ from agent.calibration import Calibration
 from agent.delay import DelayDistribution, Delays, OpenRows
 from agent.errors import LearnError
 from agent.kept import Kept
+from agent.open_reading import OpenReading
 from agent.policy import Policy
 from agent.threads import one_thread
 from envs.protocols import Floats
@@ -39,6 +40,7 @@ class Learning:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._early = False
+        self._reading = OpenReading(policy)
         self._kept = Kept(policy.settings.expert.buffer_rows)
         self._delays = DelayDistribution(policy.settings.delay)
         self.calibration = Calibration()
@@ -109,7 +111,9 @@ class Learning:
             early.fit(open_rows.rows[some], weight_R[some])
             self._replace(early)
             self._early = True
-        self.policy.provide(open_rows.rows, weight_R)
+        number_R = open_rows.number_R
+        read = self._reading.of(open_rows.rows, number_R) if number_R is not None else None
+        self.policy.provide(open_rows.rows, weight_R, read)
 
     def get_state(self) -> dict[str, Any]:
         """The kept rows, what was predicted of them, and the delays of the last clicks, as arrays."""

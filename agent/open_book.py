@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from agent.delay import OpenRows
-from agent.open_choice import Entry, choose
+from agent.delay import Doubles, OpenRows
+from agent.open_choice import choose
+from agent.open_entries import Entries, Entry, Wholes
 from agent.open_look import OpenLook, OpenTable
 from agent.open_notes import OpenNotes
 from agent.settings import DelaySettings
@@ -28,12 +29,26 @@ _UNNAMED = Pseudonyms(None).name
 _log = logging.getLogger("streambandit.runner")
 
 
-class _Known(NamedTuple):
-    """An open decision whose rows were brought: their first number, how many, and the end of its window."""
+class _Brought(NamedTuple):
+    """Where the rows of an open decision are: their first number, how many, and the end of its window."""
 
     first: int
     slots: int
     expiry_ms: int
+
+
+_NOT_BROUGHT = _Brought(0, 0, 0)  # a decision has a slot at least
+
+
+class _Known(NamedTuple):
+    """M open decisions whose rows were brought, in the order of partition and arrival, and where these are."""
+
+    entries: Entries
+    brought_M3: Wholes
+
+    @classmethod
+    def none(cls) -> "_Known":
+        return cls(Entries.of({}), np.zeros((0, len(_NOT_BROUGHT)), np.int64))
 
 
 class OpenBook:
@@ -50,7 +65,8 @@ class OpenBook:
 
     def __init__(self, core: Core, settings: DelaySettings, seed: int) -> None:
         self._core, self._most, self._seed = core, settings.max_open, seed
-        self._known: dict[Entry, _Known] = {}
+        self._known = _Known.none()
+        self._new: dict[Entry, _Brought] = {}
         self._final: dict[Entry, tuple[float, ...]] = {}
         self._notes = OpenNotes(settings.max_open)
         self._looks = self._rows = 0
@@ -67,7 +83,7 @@ class OpenBook:
     def forget(self) -> None:
         """Forgets all, as some of it may never have been committed; the next look tells anew what is open."""
         self._notes.take()
-        self._known.clear()
+        self._known = _Known.none()
         self._final.clear()
         self._looks += 1
 
@@ -92,22 +108,22 @@ class OpenBook:
         """
         base, self._looks = (known if known == self._looks else 0), self._looks + 1
         if not base:
-            self._known.clear()
-        joins = self._core.joins()
-        keys = {number: join.open_keys() for number, join in joins.items()}
-        shares = choose(keys, self._most, self._seed) if keys else {}
+            self._known = _Known.none()
         first = self._rows
-        new = self._bring([entry for entry in shares if entry not in self._known], joins, most_read)
-        self._known = {entry: self._known[entry] for entry in shares if entry in self._known}
-        return self._told(base, first, new, shares)
+        joins = self._core.joins()
+        entries = Entries.of({number: join.open_keys() for number, join in joins.items()})
+        place_M, share_M = choose(entries, self._most, self._seed)
+        chosen = entries.at(place_M)
+        brought_M3, new = self._brought(chosen, joins, most_read)
+        here_M = np.flatnonzero(brought_M3[:, 1])
+        self._known = _Known(chosen.at(here_M), brought_M3[here_M])
+        return self._told(base, first, new, share_M[here_M])
 
-    def _told(self, base: int, first: int, new: Rows | None, shares: Mapping[Entry, float]) -> OpenLook:
-        known = np.fromiter(chain.from_iterable(self._known.values()), np.int64)
-        first_M, slots_M, expiry_ms_M = known.reshape(-1, len(_Known._fields)).T
-        partition_M = np.fromiter((partition for partition, _ in self._known), np.int64)
+    def _told(self, base: int, first: int, new: Rows | None, share_M: Doubles) -> OpenLook:
+        first_M, slots_M, expiry_ms_M = self._known.brought_M3.T
         start_M = np.cumsum(slots_M) - slots_M
         place_R = np.arange(slots_M.sum()) - np.repeat(start_M, slots_M)
-        partition_R, expiry_ms_R = np.repeat(partition_M, slots_M), np.repeat(expiry_ms_M, slots_M)
+        partition_R, expiry_ms_R = np.repeat(self._known.entries.partition_P, slots_M), np.repeat(expiry_ms_M, slots_M)
         window_ms = self._core.settings.attribution.window_ms
         return OpenLook(
             number=self._looks,
@@ -119,7 +135,7 @@ class OpenBook:
             expiry_ms_R=expiry_ms_R,
             age_ms_R=self._watermarks_ms(partition_R) + (window_ms - expiry_ms_R),
             reward_R=self._rewards(start_M, len(place_R)),
-            share_R=np.repeat(np.array([shares[entry] for entry in self._known], dtype=np.float64), slots_M),
+            share_R=np.repeat(share_M, slots_M),
             window_ms=window_ms,
         )
 
@@ -130,6 +146,20 @@ class OpenBook:
             watermark_ms_R[partition_R == number] = progress.watermark_ms if progress is not None else 0
         return watermark_ms_R
 
+    def _brought(
+        self, chosen: Entries, joins: Mapping[int, ClickJoin], most_read: int | None
+    ) -> tuple[Wholes, Rows | None]:
+        """Where the rows of each are, [M, 3], and those that are new."""
+        place_M = chosen.places_in(self._known.entries)
+        entries = [chosen.entry(place) for place in np.flatnonzero(place_M < 0).tolist()]
+        self._new = {}
+        rows = self._bring(entries, joins, most_read)
+        brought_M3 = np.zeros((len(chosen), len(_NOT_BROUGHT)), np.int64)
+        brought_M3[place_M >= 0] = self._known.brought_M3[place_M[place_M >= 0]]
+        if entries:
+            brought_M3[place_M < 0] = [self._new.get(entry, _NOT_BROUGHT) for entry in entries]
+        return brought_M3, rows
+
     def _bring(self, entries: Sequence[Entry], joins: Mapping[int, ClickJoin], most_read: int | None) -> Rows | None:
         """The rows of decisions that are new: as noted, else read from the core."""
         noted, noted_rows = self._notes.take()
@@ -139,8 +169,7 @@ class OpenBook:
             window_ms = self._core.settings.attribution.window_ms
             for entry, each in chosen:
                 self._number(entry, each.stop - each.start, each.ts_ms + window_ms)
-            place_R = np.concatenate([np.arange(each.start, each.stop) for _, each in chosen])
-            parts.append(Rows(**{name: column[place_R] for name, column in noted_rows.columns().items()}))
+            parts.append(noted_rows.where(np.concatenate([np.arange(each.start, each.stop) for _, each in chosen])))
         unread = (entry for entry in reversed(entries) if entry[1] not in noted)  # the newest are read first
         wanted = list(islice(unread, most_read))[::-1]
         found = {entry: joins[entry[0]].open_decision(entry[1]) for entry in wanted}
@@ -165,17 +194,19 @@ class OpenBook:
         return built
 
     def _number(self, entry: Entry, slots: int, expiry_ms: int) -> None:
-        self._known[entry] = _Known(self._rows, slots, expiry_ms)
+        self._new[entry] = _Brought(self._rows, slots, expiry_ms)
         self._rows += slots
 
     def _rewards(self, start_M: NDArray[np.int64], size: int) -> NDArray[np.float32]:
         """What clicks would give now, for all rows; a reward that no further click can change is not computed again."""
         reward_R, joins = np.zeros(size, np.float32), self._core.joins()
-        clicked = [(number, key) for number, join in joins.items() for key in join.clicked_keys()]
-        places = dict(zip(self._known, start_M.tolist(), strict=True)) if clicked else {}
-        rewards = {entry: self._final.get(entry) or self._reward(entry, joins) for entry in clicked if entry in places}
-        for entry, reward in rewards.items():
-            reward_R[places[entry] : places[entry] + len(reward)] = reward
+        clicked = Entries.of({number: join.clicked_keys() for number, join in joins.items()})
+        place_C = clicked.places_in(self._known.entries)
+        rewards = {}
+        for which in np.flatnonzero(place_C >= 0).tolist():
+            entry, start = clicked.entry(which), start_M[place_C[which]]
+            reward = rewards[entry] = self._final.get(entry) or self._reward(entry, joins)
+            reward_R[start : start + len(reward)] = reward
         whole = self._core.settings.reward.aggregation == "max"
         self._final = {entry: reward for entry, reward in rewards.items() if whole and reward and min(reward) >= 1.0}
         return reward_R

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agent.delay import OpenRows
-from agent.open_look import OpenLook, OpenTable, together
+from agent.open_look import Numbering, OpenLook, OpenTable, together
 
 _MOST_MARKS = 4_096
 
@@ -36,6 +36,7 @@ class OpenEvidence:
 
     def __init__(self) -> None:
         self.changed = False
+        self._numbering = Numbering()
         self._tables: dict[int, OpenTable] = {}
         self._marks: dict[int, deque[Mark]] = {}
         self._learned_ms: dict[int, int] = {}
@@ -49,7 +50,7 @@ class OpenEvidence:
         for mark in marks:
             self._marks.setdefault(mark.partition, deque(maxlen=_MOST_MARKS)).append(mark)
         if look is not None:
-            self.changed |= self._tables.setdefault(runner, OpenTable()).take(look)
+            self.changed |= self._tables.setdefault(runner, OpenTable(self._numbering)).take(look)
 
     def forget(self, runner: int) -> None:
         """Drops the open decisions of a runner that has ended or died."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.delay import Doubles, OpenRows
+from agent.places import places_among
 from envs.rows import Rows
 
 Wholes = NDArray[np.int64]
@@ -45,30 +46,59 @@ class OpenLook:
     window_ms: int
 
 
+class Numbering:
+    """Gives out numbers, each once.
+
+    >>> numbering = Numbering()
+    >>> numbering.more(2), numbering.more(3)
+    (array([0, 1]), array([2, 3, 4]))
+    """
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def more(self, count: int) -> Wholes:
+        """The next ones."""
+        first, self._next = self._next, self._next + count
+        return np.arange(first, self._next)
+
+
 class OpenTable:
     """The open rows of one runner, as its last look left them.
+
+    Args:
+        numbering: of all rows that are brought, so that a row is known again; None leaves them without numbers.
 
     Attributes:
         number: of the last look; 0 before the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbering: Numbering | None = None) -> None:
         self.number = 0
+        self._numbering = numbering
         self._rows: Rows | None = None
+        self._number_R: Wholes | None = None
         self._look: OpenLook | None = None
 
     def take(self, look: OpenLook) -> bool:
         """Follows a look; false, and nothing changes, where it builds on another one than the last."""
         if look.base not in (0, self.number):
             return False
-        parts, known = [], []
+        parts, known, numbers = [], [], []
         if look.base and self._rows is not None and self._look is not None:
             parts.append(self._rows)
             known.append(self._look.row_R)
+            numbers.append(self._number_R)
         if look.new is not None:
             parts.append(look.new)
             known.append(np.arange(look.first, look.first + len(look.new)))
-        self._rows = _picked(parts, known, look.row_R) if len(look.row_R) else None
+            numbers.append(self._numbering.more(len(look.new)) if self._numbering is not None else None)
+        self._rows = self._number_R = None
+        if len(look.row_R):
+            place_R = places_among(np.concatenate(known), look.row_R)
+            self._rows = Rows.concatenate(parts).where(place_R)
+            self._number_R = _all_or_none(numbers)
+            self._number_R = self._number_R[place_R] if self._number_R is not None else None
         self.number, self._look = look.number, look
         return True
 
@@ -86,10 +116,10 @@ class OpenTable:
             open_R &= (look.partition_R != partition) | (look.expiry_ms_R > until_ms)
         if not open_R.any():
             return None
-        rows = replace(self._rows, reward_R=look.reward_R)
-        if open_R.all():
-            return OpenRows(rows, look.age_ms_R, look.share_R, look.window_ms)
-        return OpenRows(rows.where(open_R), look.age_ms_R[open_R], look.share_R[open_R], look.window_ms)
+        rows = OpenRows(
+            replace(self._rows, reward_R=look.reward_R), look.age_ms_R, look.share_R, look.window_ms, self._number_R
+        )
+        return rows if open_R.all() else rows.where(open_R)
 
 
 def together(parts: Sequence[OpenRows]) -> OpenRows | None:
@@ -101,13 +131,10 @@ def together(parts: Sequence[OpenRows]) -> OpenRows | None:
         age_ms_R=np.concatenate([part.age_ms_R for part in parts]),
         share_R=np.concatenate([part.share_R for part in parts]),
         window_ms=parts[0].window_ms,
+        number_R=_all_or_none([part.number_R for part in parts]),
     )
 
 
-def _picked(parts: list[Rows], known: list[Wholes], row_R: Wholes) -> Rows:
-    """The rows of some numbers, in their order, out of parts whose numbers are known."""
-    known_P = np.concatenate(known)
-    order_P = np.argsort(known_P)
-    place_R = order_P[np.searchsorted(known_P, row_R, sorter=order_P)]
-    every = Rows.concatenate(parts)
-    return Rows(**{name: column[place_R] for name, column in every.columns().items()})
+def _all_or_none(numbers: Sequence[Wholes | None]) -> Wholes | None:
+    found = [number_R for number_R in numbers if number_R is not None]
+    return np.concatenate(found) if len(found) == len(numbers) else None

@@ -262,10 +262,16 @@ class Policy(nn.Module):
         return clipped
 
     @torch.no_grad()
-    def provide(self, rows: Rows, weight_R: NDArray[np.float64]) -> None:
-        """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`."""
+    def provide(self, rows: Rows, weight_R: NDArray[np.float64], read: Regressors | None = None) -> None:
+        """Lets decisions read rows on top of what is settled, each by its weight, until the next call or `learn`.
+
+        Args:
+            rows: R of them.
+            weight_R: their weights.
+            read: the same rows as `read` gives them, where the caller has it.
+        """
         inputs = inputs_of_rows(rows)
-        read = self.read(inputs)
+        read = self.read(inputs) if read is None else read
         own_R, _ = self.users.effect(inputs.user_B, read.item_NJ, self.expert.clock)
         reward_R, weight_R64 = (torch.tensor(column, dtype=torch.float64) for column in (rows.reward_R, weight_R))
         known_R, shared = torch.from_numpy(own_R).double(), self.levels.of_rows(inputs.group_B, self.expert.clock)

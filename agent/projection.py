@@ -59,6 +59,7 @@ class Projection(nn.Module):
     Attributes:
         width: leading components.
         further: components behind them, see `both`.
+        moves: how often the buffers have changed.
     """
 
     center: Tensor
@@ -82,10 +83,12 @@ class Projection(nn.Module):
         self.register_buffer("weights", torch.zeros(columns, every))
         self.register_buffer("offset", torch.zeros(every))
         self.register_buffer("active", torch.zeros(every, dtype=torch.bool))
+        self.moves = 0
         self.moved()
 
     def moved(self) -> None:
         """Says that the buffers changed."""
+        self.moves += 1
         ends = (slice(0, self.width), slice(self.width, None))
         self._read = _Read(
             self.center.numpy().copy(),

@@ -62,8 +62,8 @@ class Rows:
     def __getitem__(self, rows: slice) -> "Rows":
         return Rows(**{name: column[rows] for name, column in self.columns().items()})
 
-    def where(self, keep_R: NDArray[np.bool_]) -> "Rows":
-        """The rows for which `keep_R` is true."""
+    def where(self, keep_R: NDArray[np.bool_] | NDArray[np.int64]) -> "Rows":
+        """The rows for which `keep_R` is true, or at such places."""
         return Rows(**{name: column[keep_R] for name, column in self.columns().items()})
 
     @staticmethod

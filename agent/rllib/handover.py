@@ -74,14 +74,14 @@ class HandoverQueue:
         self._limit = limit_rows
         self._parts: deque[Handover] = deque()
         self._changed = threading.Condition()
-        self._crowded = False
+        self._pressing = False
         self.rows = 0
 
     def put(self, part: Handover, timeout_s: float) -> bool:
         """Adds to the end; false if there was no room in time."""
         with self._changed:
             if not self._fits(part):
-                self._crowded = True  # whoever waits for more rows had better take those that there are
+                self._pressing = True  # whoever waits for more rows had better take those that there are
                 self._changed.notify_all()
             if not self._changed.wait_for(lambda: self._fits(part), timeout_s):
                 return False
@@ -90,6 +90,7 @@ class HandoverQueue:
                 self.rows -= part.rows
             self._parts.append(part)
             self.rows += part.rows
+            self._pressing |= part.look is not None
             self._changed.notify_all()
             return True
 
@@ -98,13 +99,13 @@ class HandoverQueue:
 
         Args:
             room: rows.
-            lacking: how many rows to wait for; what there is comes where they do not.
+            lacking: how many rows to wait for; what there is comes where they do not, or with a look.
             timeout_s: how long to wait at most.
         """
         taken: list[Handover] = []
         with self._changed:
-            self._changed.wait_for(lambda: self._crowded or self.rows >= min(lacking, room), timeout_s)
-            self._crowded, size = False, 0
+            self._changed.wait_for(lambda: self._pressing or self.rows >= min(lacking, room), timeout_s)
+            self._pressing, size = False, 0
             while self._parts and (not self._parts[0].rows or size + self._parts[0].rows <= room or 0 == size < room):
                 taken.append(self._parts.popleft())
                 size += taken[-1].rows

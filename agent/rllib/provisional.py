@@ -9,11 +9,11 @@ from agent.rllib.report import RunnerReport
 from stream.meter import Tally
 
 LONGEST_WAIT_S = 0.25
-_RESTS = 2.0  # so many times as long as providing took; the learner has its time for closed outcomes
+_RESTS = 5.0  # so many times as long as providing took; the learner has its time for closed outcomes
 
 
 class Provisional:
-    """Looks at most once between two hand-outs of weights, and rests twice as long as providing takes.
+    """Looks at most once between two hand-outs of weights, and rests five times as long as providing takes.
 
     Args:
         learning: of the policy that decides; `provide` acts on it.

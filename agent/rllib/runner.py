@@ -34,7 +34,7 @@ from stream.errors import AccessError, StreamError
 from stream.meter import Tally
 
 _STOP_S = 10.0
-_WAIT_S = 0.05
+_WAIT_S = 0.1
 _log = logging.getLogger("streambandit.runner")
 
 

@@ -8,14 +8,14 @@ from envs.rows import Rows
 LAYOUT = Layout(text=0, context=3, candidate=4)
 
 
-def rows(seed, count, reward=None):
+def rows(seed, count, reward=None, layout=LAYOUT):
     """Rows whose reward depends on the first number of the candidate, or is as given."""
     random = np.random.default_rng(seed)
-    candidate_RD = random.normal(size=(count, LAYOUT.candidate)).astype(np.float32)
+    candidate_RD = random.normal(size=(count, layout.candidate_total)).astype(np.float32)
     drawn = (random.random(count) < 1 / (1 + np.exp(1 - 2 * candidate_RD[:, 0]))).astype(np.float32)
     return Rows(
-        context_RC=random.normal(size=(count, LAYOUT.context_total)).astype(np.float32),
-        user_RU=random.normal(size=(count, LAYOUT.user_total)).astype(np.float32),
+        context_RC=random.normal(size=(count, layout.context_total)).astype(np.float32),
+        user_RU=random.normal(size=(count, layout.user_total)).astype(np.float32),
         candidate_RD=candidate_RD,
         item_R=random.integers(0, 40, count),
         user_R=random.integers(0, 1_000, count),

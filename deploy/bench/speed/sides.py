@@ -98,7 +98,7 @@ class Tail:
         for place, end in self._consumer.end_offsets(places).items():
             self._consumer.seek(place, end)
 
-    def take(self, timeout_ms: int = 0) -> list[Record]:
+    def take(self, timeout_ms: float = 0) -> list[Record]:
         """What came since the last call; waits for a first record."""
         found = self._consumer.poll(timeout_ms=timeout_ms, max_records=100_000)
         return [record for batch in found.values() for record in batch]

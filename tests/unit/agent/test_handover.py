@@ -3,6 +3,7 @@
 import threading
 
 from support.histories import handed
+from support.looks import look
 
 from agent.click_delays import ClickDelay
 from agent.open_evidence import Mark
@@ -41,6 +42,15 @@ def test_a_full_queue_makes_the_decider_wait_until_rows_are_taken():
     waiting.join(30)
     assert not waiting.is_alive()
     assert queue.rows == 6
+
+
+def test_a_look_does_not_wait_for_rows():
+    queue, seen = HandoverQueue(100), look(1, [0, 1])
+    queue.put(part(0, 0, 3), 0.0)
+    queue.put(Handover(look=seen), 0.0)
+    taken = Handover.joined(queue.take(100, 6, 30.0))
+    assert (taken.rows, taken.look) == (4, seen)
+    assert queue.take(100, 6, 0.01) == []  # it presses once
 
 
 def test_a_driver_that_lacks_rows_waits_for_as_many_as_there_is_room_for():

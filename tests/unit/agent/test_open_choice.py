@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
-from agent.open_choice import choose
+from agent import open_choice
+from agent.open_entries import Entries
 
 
 def keys(count, start=0):
     return [number.to_bytes(16, "big") for number in range(start, start + count)]
+
+
+def choose(keys, most, seed):
+    """The chosen entries, with how many each stands for."""
+    entries = Entries.of(keys)
+    places, shares = open_choice.choose(entries, most, seed)
+    return dict(zip(map(entries.entry, places), shares.tolist(), strict=True))
 
 
 def test_all_of_few_are_read_in_the_order_of_partition_and_arrival():
