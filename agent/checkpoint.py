@@ -29,6 +29,7 @@ STATE, TENSORS = "state.json", "tensors.safetensors"
 FORMAT = 1
 _POLICY, _LEARNING = "policy.", "learning."
 _SHAPING = ("scorer", "features", "expert", "recent", "network", "stack", "change", "delay", "slates", "update_rows")
+_UNTOLD = {"manner": 0}  # of the layout in files of earlier versions
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -118,7 +119,7 @@ class Checkpoint:
         """Raises CheckpointError, naming each difference, unless the state is of this policy and encoder."""
         mine = _shape(policy)
         different = _differences("agent", self.state.settings, mine["settings"])
-        different += _differences("layout", self.state.layout, mine["layout"])
+        different += _differences("layout", _UNTOLD | self.state.layout, mine["layout"])
         different += _differences("encoder version", self.state.encoder_version, encoder_version)
         if different:
             raise CheckpointError(

@@ -13,6 +13,7 @@ from agent.expert_prior import Sides
 from agent.explore import NEEDS, Belief
 from agent.explore_level import ExploreLevel
 from agent.inputs import Inputs, inputs_of_observation, inputs_of_rows
+from agent.item_side import ItemSide
 from agent.last_layer import LastLayer
 from agent.levels import ContextLevels
 from agent.network import Towers
@@ -58,7 +59,7 @@ class Policy(nn.Module):
         rank = Rank(settings.expert.min_rank, most, settings.expert.explained)
         self.context_side = Projection((layout.text, layout.context, layout.interest, USER_SCALARS), rank)
         further = settings.expert.text_further if layout.text else 0
-        self.item_side = Projection((layout.text, layout.candidate), replace(rank, further=further))
+        self.item_side = ItemSide(layout, replace(rank, further=further), settings.encoder.manner)
         self.similarity = Similarity(layout)
         similarities = self.similarity.width
         further = self.item_side.further
@@ -192,12 +193,11 @@ class Policy(nn.Module):
         self.similarity.fit(self.similarity.cosines(inputs, self.item_side, item_NR))
         context_I = torch.cat([torch.ones(1), self.context_side.active])
         item_J = torch.cat([torch.ones(1), self.item_side.active[: self.item_side.width]])
-        further_F = self.item_side.active[self.item_side.width :]
         counts_R = rows.weight_R.astype(np.float64) if weight_R is None else weight_R
         if (rows.slot_R == 0).any():
             counts_R = np.where(rows.slot_R == 0, counts_R, 0.0)  # later slots are seen less
         base_rate = (float((counts_R * rows.reward_R).sum()) + 0.5) / (float(counts_R.sum()) + 10.0)
-        self.expert.restart(Sides(context_I, item_J, further_F), base_rate)
+        self.expert.restart(Sides(context_I, item_J, self.item_side.further_active), base_rate)
         width = 1 + self.settings.recent.rank
         self.recent.restart(Sides(context_I[:width], item_J[:width]), base_rate=0.5)
         self.users.restart(item_J)

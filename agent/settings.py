@@ -18,6 +18,7 @@ class EncoderSettings(Section):
     converted: str | None = Field(
         None, description="folder of models converted to integers; `streambandit` in the user's cache where not set"
     )
+    manner: int = Field(0, ge=0, description="components of how an item's text is written that are read (64 do well)")
     max_tokens: int = Field(64, ge=4, le=512, description="tokens of a text that are read")
     batch_size: int = Field(32, ge=1, description="texts that go through the model together")
     cache_texts: int = Field(100_000, ge=1, description="embeddings kept by the caller; the least used goes first")
@@ -44,7 +45,7 @@ class ExpertSettings(Section):
     explained: float = Field(0.98, gt=0, le=1, description="share of variance that the components keep")
     sd_cross: float = Field(1.0, gt=0, description="prior sd of the logit from all cross features together")
     sd_item: float = Field(0.7, gt=0, description="prior sd of the logit from the item's features")
-    sd_text_further: float = Field(0.5, gt=0, description="prior sd of the logit from those further components")
+    sd_text_further: float = Field(0.5, gt=0, description="prior sd of the logit from those and the manner together")
     sd_similarity: float = Field(1.0, gt=0, description="prior sd of the logit from the cosines to text and interest")
     mean_similarity: float = Field(0.2, description="prior mean of the logit per scaled cosine")
     sd_context: float = Field(0.5, gt=0, description="prior sd of the logit from the context's features")

@@ -47,7 +47,8 @@ def settle(agent: AgentSettings, encoder_dim: int, numeric: int | None = None) -
     candidate = features.candidate_dim if features.candidate_dim is not None else numeric or 0
     text: Literal["on", "off"] = "on" if encoder_dim else "off"
     settled = FeatureSettings(text=text, context_dim=context, candidate_dim=candidate)
-    layout = Layout(text=encoder_dim, context=context, candidate=candidate)
+    manner = encoder_dim if agent.encoder.manner else 0
+    layout = Layout(text=encoder_dim, context=context, candidate=candidate, manner=manner)
     return agent.model_copy(update={"features": settled}), layout
 
 

@@ -15,6 +15,7 @@ from deploy.broker.jars import missing
 from deploy.bytecode import compiled
 from deploy.endpoint import is_loopback
 from deploy.settings import Settings
+from envs.protocols import manner_of
 
 State = Literal["good", "bad", "note"]
 _MARKS: dict[State, tuple[str, str]] = {"good": ("✓", "green"), "bad": ("✗", "red"), "note": ("–", "yellow")}
@@ -106,7 +107,7 @@ def _encode(settings: EncoderSettings) -> tuple[int, str]:
     from agent.encoder.local import open_encoder  # noqa: PLC0415 - loads numpy, and what the engine needs
 
     model = open_encoder(settings)
-    return model.encode(["A title"]).shape[1], model.version
+    return model.encode(["A title"]).shape[1] - manner_of(model), model.version
 
 
 def ray_importable(_settings: Settings) -> Iterator[Finding]:

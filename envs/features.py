@@ -14,7 +14,7 @@ from envs.errors import FeatureError
 from envs.exploring import UNTOLD, exploring_of
 from envs.keys import groups_of, keys_of
 from envs.observation import USER_SCALARS, Observation, user_vectors
-from envs.protocols import Encoder, Floats, Known
+from envs.protocols import Encoder, Floats, Known, manner_of
 from envs.rows import Rows
 from stream.events import Candidate, Context, Impression, Knew, Outcome
 from stream.settings import Section
@@ -33,11 +33,15 @@ class FeatureSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The lengths of the blocks: text embedding E, numeric features of context and of candidate."""
+    """The lengths of the blocks: text embedding E, numeric features of context and of candidate, manner of a text W.
+
+    The manner is read of candidates alone and stands behind all else, see `envs.protocols.manner_of`.
+    """
 
     text: int
     context: int
     candidate: int
+    manner: int = 0
 
     @property
     def interest(self) -> int:
@@ -57,7 +61,7 @@ class Layout:
     @property
     def candidate_total(self) -> int:
         """D, the length of a candidate vector."""
-        return self.text + self.candidate
+        return self.text + self.candidate + self.manner
 
 
 class Featurizer:
@@ -200,10 +204,12 @@ class Featurizer:
     def _lay_out(self, impressions: Sequence[Impression]) -> Layout:
         candidates = candidates_of(impressions)
         contexts = [impression.context for impression in impressions]
+        text = self._text_dim([*contexts, *candidates])
         return Layout(
-            text=self._text_dim([*contexts, *candidates]),
+            text=text,
             context=_numeric_dim(self._settings.context_dim, contexts),
             candidate=_numeric_dim(self._settings.candidate_dim, candidates),
+            manner=manner_of(self._encoder) if text and self._encoder is not None else 0,
         )
 
     def _text_dim(self, parts: Iterable[Context | Candidate]) -> int:
@@ -213,17 +219,22 @@ class Featurizer:
         return self._encoder.dim if reads and self._encoder is not None else 0
 
     def _contexts(self, contexts: Sequence[Context]) -> Floats:
-        return self._vectors(contexts, self.layout.context)
+        vectors_BX = self._vectors(contexts, self.layout.context)
+        return vectors_BX if not self.layout.manner else vectors_BX[:, : self.layout.context_total]
 
     def _candidates(self, candidates: Sequence[Candidate]) -> Floats:
         return self._vectors(candidates, self.layout.candidate)
 
     def _vectors(self, parts: Sequence[Context | Candidate], numeric: int) -> Floats:
+        """Text, numeric features and manner of each, [R, E + numeric + W]."""
         blocks = [np.zeros((len(parts), 0), dtype=np.float32)]
         if self.layout.text and self._encoder is not None:
             blocks.append(self._encoder.encode([part.text or "" for part in parts]))
         if numeric:
             blocks.append(_numbers(parts, numeric))
+        if numeric and self.layout.manner:
+            read_RX, text = blocks[1], self.layout.text
+            blocks[1:] = [read_RX[:, :text], blocks[2], read_RX[:, text:]]
         return blocks[-1] if len(blocks) < 3 else np.concatenate(blocks, axis=1)
 
 

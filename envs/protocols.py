@@ -25,8 +25,16 @@ class Encoder(Protocol):
         ...
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """The embeddings [N, E] of N texts, each of unit length; of an empty text the zero vector."""
+        """The embeddings [N, E] of N texts, each of unit length; of an empty text the zero vector.
+
+        Where the encoder reads the manner of texts, that stands behind the embeddings: [N, E + W], see `manner_of`.
+        """
         ...
+
+
+def manner_of(encoder: Encoder) -> int:
+    """W, how many numbers tell how a text is written, beside what it says: an encoder's `manner`, 0 without one."""
+    return int(getattr(encoder, "manner", 0))
 
 
 class Known(Protocol):

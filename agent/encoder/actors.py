@@ -11,7 +11,7 @@ from agent.encoder.dims import dim_in_folder
 from agent.encoder.local import open_encoder
 from agent.errors import EncoderError
 from agent.settings import EncoderSettings
-from envs.protocols import Floats
+from envs.protocols import Floats, manner_of
 
 _DEADLINE_S = 120.0
 
@@ -26,9 +26,9 @@ class EncoderServer:
             torch.set_num_threads(1)
         self._encoder = open_encoder(settings)
 
-    def describe(self) -> tuple[int, str]:
-        """Length of an embedding, and version."""
-        return self._encoder.dim, self._encoder.version
+    def describe(self) -> tuple[int, str, int]:
+        """Length of an embedding, version, and how many numbers tell the manner of a text."""
+        return self._encoder.dim, self._encoder.version, manner_of(self._encoder)
 
     def encode(self, texts: list[str]) -> Floats:
         """The embeddings [N, E]."""
@@ -85,12 +85,17 @@ class ActorEncoder:
     def __init__(self, actors: Sequence[Any], batch_size: int) -> None:
         self._actors = list(actors)
         self._batch_size = batch_size
-        self._dim, self._version = self._get([self._actors[0].describe.remote()])[0]
+        self._dim, self._version, self._manner = self._get([self._actors[0].describe.remote()])[0]
 
     @property
     def dim(self) -> int:
         """E, the length of an embedding."""
         return int(self._dim)
+
+    @property
+    def manner(self) -> int:
+        """W, see `envs.protocols.manner_of`."""
+        return int(self._manner)
 
     @property
     def version(self) -> str:
@@ -103,7 +108,7 @@ class ActorEncoder:
         parts = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
         actors = self._actors * -(-len(parts) // len(self._actors)) if parts else []
         vectors = self._get([actor.encode.remote(part) for actor, part in zip(actors, parts, strict=False)])
-        return np.concatenate(vectors) if vectors else np.zeros((0, self.dim), np.float32)
+        return np.concatenate(vectors) if vectors else np.zeros((0, self.dim + self.manner), np.float32)
 
     @staticmethod
     def _get(references: list[Any]) -> list[Any]:

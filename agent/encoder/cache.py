@@ -6,7 +6,7 @@ from hashlib import blake2b
 import numpy as np
 
 from agent.encoder.recency import Places, Recency
-from envs.protocols import Encoder, Floats
+from envs.protocols import Encoder, Floats, manner_of
 from stream.meter import Meter
 
 _LONGEST_KEY = 256  # characters of a text that is its own key
@@ -46,6 +46,11 @@ class CachedEncoder:
         return self._encoder.dim
 
     @property
+    def manner(self) -> int:
+        """W, see `envs.protocols.manner_of`."""
+        return manner_of(self._encoder)
+
+    @property
     def version(self) -> str:
         """The version of the encoder behind."""
         return self._encoder.version
@@ -53,7 +58,7 @@ class CachedEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """The embeddings [N, E]; every unknown text is asked for once."""
         if not texts:
-            return np.zeros((0, self.dim), np.float32)
+            return np.zeros((0, self.dim + self.manner), np.float32)
         try:
             row_N = np.fromiter(map(self._row_of.__getitem__, texts), np.intp, len(texts))
         except KeyError:

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 
@@ -26,12 +25,13 @@ _PROOF_TOKENS, _LEAST_COSINE = 16, 0.95
 _ADVICE = 'set agent.encoder.engine to "torch-fp32"'
 
 
-def convert(folder: Path, model: str) -> dict[str, bytes]:
+def convert(folder: Path, model: str, *, manner: bool = False) -> dict[str, bytes]:
     """The files of a converted model: its graph, and a tokenizer that pads.
 
     Args:
         folder: of the weights.
         model: its name, for errors.
+        manner: whether the manner of texts is read, see `pooled`.
 
     Raises:
         EncoderError: the model cannot be loaded, or not be converted to something that is close to it.
@@ -42,20 +42,23 @@ def convert(folder: Path, model: str) -> dict[str, bytes]:
         raise EncoderError(f"encoder.model must have a tokenizer that `tokenizers` can run; got {model!r}: {_ADVICE}")
     backend.no_truncation()
     backend.enable_padding(pad_id=tokenizer.pad_token_id or 0, pad_token=tokenizer.pad_token or "[PAD]")
-    files = {GRAPH: _graph(_Pooled(bert).eval(), tokenizer, model), TOKENIZER: backend.to_str().encode()}
-    _prove(Graph(files, max_tokens=_PROOF_TOKENS), tokenizer, bert, model)
+    whole = _Pooled(bert, manner=manner).eval()
+    files = {GRAPH: _graph(whole, tokenizer, model), TOKENIZER: backend.to_str().encode()}
+    _prove(Graph(files, max_tokens=_PROOF_TOKENS), tokenizer, whole, model)
     return files
 
 
 class _Pooled(torch.nn.Module):
     """A model with its pooling, so that the graph ends in embeddings."""
 
-    def __init__(self, bert: Any) -> None:  # noqa: ANN401 - transformers ships no types
+    def __init__(self, bert: Any, *, manner: bool) -> None:  # noqa: ANN401 - transformers ships no types
         super().__init__()
         self._bert = bert
+        self._manner = manner
+        self.parts = 2 if manner else 1
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return pooled(self._bert, input_ids=input_ids, attention_mask=attention_mask)
+        return pooled(self._bert, manner=self._manner, input_ids=input_ids, attention_mask=attention_mask)
 
 
 def _graph(module: torch.nn.Module, tokenizer: Any, model: str) -> bytes:  # noqa: ANN401
@@ -82,13 +85,14 @@ def _graph(module: torch.nn.Module, tokenizer: Any, model: str) -> bytes:  # noq
     return bytes(graph.SerializeToString())
 
 
-def _prove(graph: Graph, tokenizer: Any, bert: Any, model: str) -> None:  # noqa: ANN401
+def _prove(graph: Graph, tokenizer: Any, whole: _Pooled, model: str) -> None:  # noqa: ANN401
     """Texts of other lengths and another number than were traced have embeddings close to those of the weights."""
     tokens = tokenizer(list(_PROOF), padding=True, truncation=True, max_length=_PROOF_TOKENS, return_tensors="pt")
     with torch.inference_mode():
-        exact_NE: Floats = pooled(bert, **tokens).numpy()
+        exact_NX: Floats = whole(tokens["input_ids"], tokens["attention_mask"]).numpy()
     try:
-        least = float(np.sum(graph.encode(_PROOF, batch_size=len(_PROOF)) * exact_NE, axis=1).min())
+        alike_NX = graph.encode(_PROOF, batch_size=len(_PROOF)) * exact_NX
+        least = float(alike_NX.reshape(len(_PROOF), whole.parts, -1).sum(axis=2).min())
     except Exception as error:  # ONNX Runtime's errors have no type in common but this
         raise EncoderError(f"encoder.model must run as ONNX; got {model!r}: {error}; {_ADVICE}") from error
     if not least >= _LEAST_COSINE:

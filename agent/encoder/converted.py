@@ -36,7 +36,7 @@ def converted(folder: Path, digest: bytes, revision: int, settings: EncoderSetti
     """
     root = Path(settings.converted) if settings.converted else _user_folder()
     model = f"int8-{digest.hex()}"
-    folders = SealedFolders(root, f"{model}-{_conversion(revision)}", keep=1)
+    folders = SealedFolders(root, f"{model}-{_conversion(revision, settings)}", keep=1)
     found = _newest(folders)
     if found is not None:
         return found
@@ -51,7 +51,7 @@ def _convert(folder: Path, settings: EncoderSettings, folders: SealedFolders) ->
 
     model = settings.model or folder.name
     _log.info("%s is converted to integers, once for this machine", model)
-    files = convert(folder, model)
+    files = convert(folder, model, manner=bool(settings.manner))
     try:
         folders.save(1, files)
     except SnapshotError as error:
@@ -71,9 +71,10 @@ def _remove_old(root: Path, model: str) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _conversion(revision: int) -> str:
+def _conversion(revision: int, settings: EncoderSettings) -> str:
     exporters = "|".join(f"{name}={version(name)}" for name in _EXPORTERS)
-    return blake2b(f"{revision}|{exporters}".encode(), digest_size=8).hexdigest()
+    read = "|manner" if settings.manner else ""
+    return blake2b(f"{revision}|{exporters}{read}".encode(), digest_size=8).hexdigest()
 
 
 def _user_folder() -> Path:

@@ -19,7 +19,7 @@ class Graph:
     """The files of a converted model, ready to run.
 
     Args:
-        files: a graph from `input_ids` and `attention_mask` [B, T] to `embedding` [B, E], and its tokenizer.
+        files: a graph from `input_ids` and `attention_mask` [B, T] to `embedding` [B, X], and its tokenizer.
         max_tokens: of a text that are read.
     """
 
@@ -35,17 +35,17 @@ class Graph:
         self._tokenizer.enable_truncation(max_tokens)
         self._pad_id = int((self._tokenizer.padding or {}).get("pad_id", 0))
         self._tokenizer.no_padding()  # each batch is padded to its own longest text
-        self.dim = int(self._session.get_outputs()[0].shape[1])
+        self.width = int(self._session.get_outputs()[0].shape[1])
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Floats:
-        """The embeddings [N, E]; texts of about as many tokens go together, so that little is padded."""
+        """What the graph ends in [N, X]; texts of about as many tokens go together, so that little is padded."""
         tokens = [self._tokenizer.encode(text).ids for text in texts]  # in a batch it would take all cores
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        vectors_NE = np.empty((len(texts), self.dim), np.float32)
+        vectors_NX = np.empty((len(texts), self.width), np.float32)
         for start, stop in groups_of([len(tokens[index]) for index in order], batch_size):
             batch = order[start:stop]
-            vectors_NE[batch] = self._run([tokens[index] for index in batch])
-        return vectors_NE
+            vectors_NX[batch] = self._run([tokens[index] for index in batch])
+        return vectors_NX
 
     def _run(self, tokens: list[list[int]]) -> Floats:
         ids_BT = np.full((len(tokens), len(tokens[-1])), self._pad_id, np.int64)  # the last is the longest
@@ -53,5 +53,5 @@ class Graph:
         for row, ids in enumerate(tokens):
             ids_BT[row, : len(ids)] = ids
             mask_BT[row, : len(ids)] = 1
-        vectors_BE: Floats = self._session.run(None, {"input_ids": ids_BT, "attention_mask": mask_BT})[0]
-        return vectors_BE
+        vectors_BX: Floats = self._session.run(None, {"input_ids": ids_BT, "attention_mask": mask_BT})[0]
+        return vectors_BX

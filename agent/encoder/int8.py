@@ -16,13 +16,13 @@ _REVISION = 2  # of what conversion makes of weights; with another, embeddings a
 
 
 class Int8Encoder:
-    """Mean-pooled, normalised sentence embeddings of any BERT-family model, as 8-bit integers.
+    """As `BertEncoder`, with weights of 8-bit integers.
 
     The first time a model is used it is converted, which takes seconds and needs torch; what comes out is kept, and
     loads in a fraction of a second without it.
 
     Args:
-        settings: model id or folder, tokens read, batch size, where converted models are kept.
+        settings: model id or folder, manner, tokens read, batch size, where converted models are kept.
 
     Raises:
         EncoderError: the model cannot be loaded or converted.
@@ -36,13 +36,19 @@ class Int8Encoder:
         digest = digest_of(folder)
         self._settings = settings
         self._graph = Graph(converted(folder, digest, _REVISION, settings), settings.max_tokens)
-        named = f"mean|{settings.max_tokens}|{CHARS_PER_TOKEN}|onnx-int8|{_REVISION}|".encode()
+        pooling = "mean+manner" if settings.manner else "mean"
+        named = f"{pooling}|{settings.max_tokens}|{CHARS_PER_TOKEN}|onnx-int8|{_REVISION}|".encode()
         self._version = blake2b(named + digest, digest_size=8).hexdigest()
 
     @property
     def dim(self) -> int:
         """E, the length of an embedding."""
-        return self._graph.dim
+        return self._graph.width - self.manner
+
+    @property
+    def manner(self) -> int:
+        """W, the columns behind an embedding that tell how the text is written; 0 where that is not read."""
+        return self._graph.width // 2 if self._settings.manner else 0
 
     @property
     def version(self) -> str:
@@ -50,11 +56,11 @@ class Int8Encoder:
         return self._version
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """The embeddings [N, E]."""
+        """The embeddings [N, E + W]."""
         read = read_of(texts, self._settings.max_tokens)
         filled = [index for index, text in enumerate(read) if text]
         if len(filled) == len(read):
             return self._graph.encode(read, self._settings.batch_size)
-        vectors_NE = np.zeros((len(read), self.dim), np.float32)
-        vectors_NE[filled] = self._graph.encode([read[index] for index in filled], self._settings.batch_size)
-        return vectors_NE
+        vectors_NX = np.zeros((len(read), self._graph.width), np.float32)
+        vectors_NX[filled] = self._graph.encode([read[index] for index in filled], self._settings.batch_size)
+        return vectors_NX

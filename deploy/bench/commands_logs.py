@@ -54,13 +54,15 @@ def headlines(
     and without texts, a Bayesian model made for headlines alone, and Thompson sampling an arm at a time. Slates are
     arms of a test that differ in the headline (`headlines`), or all arms of a test (`tests`).
     """
+    from agent.encoder.local import exact_encoder  # noqa: PLC0415
     from deploy.bench.headline_report import json_lines, markdown  # noqa: PLC0415
     from deploy.bench.headline_tests import read_headlines  # noqa: PLC0415
     from deploy.bench.headlines import SIZES, HeadlinePlan, cross_validate, forms, stream  # noqa: PLC0415
     from deploy.bench.world_reading import Vectors  # noqa: PLC0415
 
     plan = HeadlinePlan(sizes=tuple(sorted(sizes or SIZES)), sample=sample)
-    tests = read_headlines(data / "upworthy", Vectors(folder=out / "texts"), slates)
     players = forms(overrides or ())
+    vectors = Vectors(exact_encoder(players[0].settings.encoder), out / "texts")
+    tests = read_headlines(data / "upworthy", vectors, slates)
     found = cross_validate(tests, plan, players, say), stream(tests, plan, players, say)
     publish(markdown(*found, plan), json_lines(*found), out)

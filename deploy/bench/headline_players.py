@@ -42,12 +42,13 @@ class PolicyPlayer:
 
     def __init__(self, tests: Headlines, settings: AgentSettings | None = None, *, text: bool = True) -> None:
         self._tests = tests
-        self._layout = Layout(tests.text_AE.shape[1], 0, 0) if text else Layout(0, 0, 1)
+        self._layout = Layout(tests.text_AE.shape[1], 0, 0, tests.manner_AW.shape[1]) if text else Layout(0, 0, 1)
+        self._item_AD = np.concatenate([tests.text_AE, tests.manner_AW], axis=1) if text else _untold(tests)
         self._learning = Learning(Policy(settings or AgentSettings(), self._layout))
 
     def copy(self, explore: ExploreSettings) -> "PolicyPlayer":
         """One that has learned the same, and goes on by itself, exploring in some way."""
-        other = deepcopy(self, {id(self._tests): self._tests})
+        other = deepcopy(self, {id(kept): kept for kept in (self._tests, self._item_AD)})
         policy = other._learning.policy
         policy.settings = policy.settings.model_copy(update={"explore": explore})
         return other
@@ -113,7 +114,11 @@ class PolicyPlayer:
         return np.zeros((count, self._layout.interest + USER_SCALARS), np.float32)
 
     def _candidates(self, arm_N: Ints) -> Features:
-        return self._tests.text_AE[arm_N] if self._layout.text else np.ones((len(arm_N), 1), np.float32)
+        return self._item_AD[arm_N]
+
+
+def _untold(tests: Headlines) -> Features:
+    return np.ones((len(tests.item_A), 1), np.float32)
 
 
 class BetaThompson:

@@ -24,6 +24,7 @@ class Headlines:
 
     Attributes:
         text_AE: embeddings of the headlines.
+        manner_AW: how they are written; no columns where that is not read.
         lede_TE: embeddings of the ledes; 0 where the arms of a test do not share one.
         test_A: test of each arm.
         item_A: key of each arm.
@@ -34,6 +35,7 @@ class Headlines:
     """
 
     text_AE: Features
+    manner_AW: Features
     lede_TE: Features
     test_A: Ints
     item_A: Ints
@@ -77,9 +79,11 @@ def read_headlines(path: Path, vectors: Vectors, form: str = "headlines") -> Hea
     tests = read_tests(path)
     arms = [arm for test in tests for arm in test.arms]
     has_T = np.array([bool(test.lede) for test in tests])
-    lede_TE = vectors.of([test.lede or "" for test in tests]) * has_T[:, None]
+    lede_TE = vectors.of([test.lede or "" for test in tests])[:, : vectors.dim] * has_T[:, None]
+    text_AX = vectors.of([arm.headline for arm in arms])
     return Headlines(
-        text_AE=vectors.of([arm.headline for arm in arms]),
+        text_AE=text_AX[:, : vectors.dim],
+        manner_AW=text_AX[:, vectors.dim :],
         lede_TE=lede_TE.astype(np.float32),
         test_A=np.repeat(np.arange(len(tests)), [len(test.arms) for test in tests]),
         item_A=keys_of([arm.item_id for arm in arms]),

@@ -24,12 +24,17 @@ class Vectors:
     """
 
     def __init__(self, encoder: Encoder | None = None, folder: Path | None = None) -> None:
-        self._encoder = encoder or exact_encoder(EncoderSettings())
+        self._encoder = exact_encoder(EncoderSettings()) if encoder is None else encoder
         self._folder = folder
         self._known: dict[str, Features] = {}
 
+    @property
+    def dim(self) -> int:
+        """E, the length of an embedding; what stands behind it tells how a text is written."""
+        return self._encoder.dim
+
     def of(self, texts: Sequence[str]) -> Features:
-        """The vectors [N, E] of N texts."""
+        """The vectors [N, E + W] of N texts."""
         name = blake2b("\0".join(texts).encode(), digest_size=12).hexdigest()
         if name not in self._known:
             path = self._folder / f"{name}-{self._encoder.version}.npy" if self._folder else None

@@ -5,19 +5,26 @@ import numpy as np
 from agent.bandit import BanditAgent
 from agent.settings import AgentSettings
 from stream.events import Candidate, Context, Impression, Outcome
-from support.encoders import HashingEncoder
+from support.encoders import HashingEncoder, LengthEncoder
 
 T0_MS = 1_700_000_000_000
 
 
 def agent_of(form, seed=0, refresh_rows=None):
-    """An agent for texts, numbers or both; for numbers alone without an encoder."""
-    settings = AgentSettings(expert={"refresh_rows": refresh_rows} if refresh_rows else {})
-    return BanditAgent(settings, seed=seed, encoder=None if form == "numeric" else HashingEncoder())
+    """An agent for texts, numbers or both (`mixed`, or `manner` as well); for numbers alone without an encoder."""
+    expert = {"refresh_rows": refresh_rows} if refresh_rows else {}
+    settings = AgentSettings(expert=expert, encoder={"manner": 2 if form == "manner" else 0})
+    return BanditAgent(settings, seed=seed, encoder=encoder_of(form))
+
+
+def encoder_of(form):
+    """The encoder of such an agent; None for numbers alone."""
+    reading = {"numeric": lambda: None, "manner": LengthEncoder}
+    return reading.get(form, HashingEncoder)()
 
 
 def impression(form, number, count=4, user=None, slots=1, ts_ms=T0_MS):
-    """An impression of the form `text`, `numeric` or `mixed`; the same number has the same candidates."""
+    """An impression of the form `text`, `numeric`, `mixed` or `manner`; the same number has the same candidates."""
     random = np.random.default_rng(number)
     candidates = tuple(
         Candidate(

@@ -19,3 +19,14 @@ class HashingEncoder:
                 direction_E = np.frombuffer(digest, np.uint8) - 127.5
                 vector_E[:] = direction_E / np.linalg.norm(direction_E)
         return vectors_NE
+
+
+class LengthEncoder(HashingEncoder):
+    """The same, with the manner of a text: its length, and whether it asks."""
+
+    manner = 2
+    version = "hashing with length"
+
+    def encode(self, texts):
+        manner_NW = np.array([[len(text), text.endswith("?")] for text in texts], np.float32).reshape(len(texts), 2)
+        return np.concatenate([super().encode(texts), manner_NW], axis=1)

@@ -111,6 +111,17 @@ def test_of_another_encoder_it_says_so():
         saved(taught(1), encoder_version="old").restore_into(learning(), "new")
 
 
+def test_a_layout_that_was_written_before_manners_were_read_fits_one_without():
+    learner, mine = taught(1), learning()
+    checkpoint = saved(learner)
+    del checkpoint.state.layout["manner"]
+    checkpoint.restore_into(mine)
+    torch.testing.assert_close(mine.policy.state_dict(), learner.policy.state_dict(), rtol=0, atol=0)
+    reading = learning(layout=Layout(text=0, context=3, candidate=4, manner=5))
+    with pytest.raises(CheckpointError, match=r"layout.manner: 0 there, 5 here"):
+        checkpoint.restore_into(reading)
+
+
 def test_settings_that_do_not_shape_the_state_may_change():
     learner, mine = taught(1), learning(explore={"floor": 0.2})
     saved(learner).restore_into(mine)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from support.tiny_bert import tiny_bert
 
 from agent.encoder.bert import BertEncoder
@@ -131,6 +132,32 @@ def test_another_bert_folder_is_read_by_its_setting(engine, encoder, tmp_path):
     cached = local_encoder(settings)
     np.testing.assert_allclose(cached.encode(["loaf"])[0], vectors_NE[4], atol=1e-5)
     assert cached.dim == 32
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_manner_stands_behind_the_embedding_which_stays_what_it_is(engine, tmp_path):
+    settings = tiny_bert(tmp_path, WORDS, engine=engine, converted=str(tmp_path / "converted"))
+    plain, reading = open_encoder(settings), open_encoder(settings.model_copy(update={"manner": 4}))
+    texts = ["bread", "", "central bank of bread", "loaf"]
+    found_NX = reading.encode(texts)
+    assert (plain.manner, reading.dim, reading.manner, found_NX.shape) == (0, 32, 32, (4, 64))
+    assert plain.version != reading.version
+    np.testing.assert_allclose(found_NX[:, :32], plain.encode(texts), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found_NX[:, 32:], axis=1), [1, 0, 1, 1], rtol=1e-5)
+    cached = local_encoder(settings.model_copy(update={"manner": 4}))
+    assert (cached.encode([]).shape, cached.manner) == ((0, 64), 32)
+    np.testing.assert_allclose(cached.encode(["loaf"])[0], found_NX[3], atol=1e-5)
+
+
+def test_the_manner_is_the_mean_over_tokens_and_layers(bert):
+    text = "He said: 24 LOAVES..."
+    tokens = bert._tokenizer([text], return_tensors="pt")
+    with torch.inference_mode():
+        layers = bert._model(**tokens, output_hidden_states=True).hidden_states
+    assert len(layers) == 7  # what goes into the first layer, and what comes out of each of six
+    mean_E = np.mean([layer_NTE[0].numpy() for layer_NTE in layers], axis=(0, 1))
+    found_E = BertEncoder(EncoderSettings(manner=64)).encode([text])[0, 384:]
+    np.testing.assert_allclose(found_E, mean_E / np.linalg.norm(mean_E), atol=1e-5)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

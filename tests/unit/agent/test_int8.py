@@ -55,7 +55,7 @@ def tiny(prepared, tmp_path):
 def conversions(monkeypatch):
     """How often a model is converted."""
     made, convert = [], conversion.convert
-    monkeypatch.setattr(conversion, "convert", lambda *args: made.append(args) or convert(*args))
+    monkeypatch.setattr(conversion, "convert", lambda *args, **more: made.append(args) or convert(*args, **more))
     return made
 
 
@@ -72,6 +72,15 @@ def test_embeddings_and_neighbours_are_close_to_those_of_the_weights(int8, title
     assert cosine_N.min() > 0.97
     kept = [len(mine & theirs) / 10 for mine, theirs in zip(neighbours(vectors_NE), neighbours(exact_NE), strict=True)]
     assert np.mean(kept) > 0.87
+
+
+def test_manners_are_close_to_those_of_the_weights(titles):
+    settings = EncoderSettings(manner=64)
+    exact_NX, found_NX = BertEncoder(settings).encode(titles), Int8Encoder(settings).encode(titles)
+    cosine_N = (exact_NX * found_NX)[:, 384:].sum(1)
+    assert cosine_N.min() > 0.99
+    apart_NX = [vectors_NX[:, 384:] - vectors_NX[:, 384:].mean(0) for vectors_NX in (exact_NX, found_NX)]
+    assert np.linalg.norm(apart_NX[0] - apart_NX[1]) < 0.2 * np.linalg.norm(apart_NX[0])
 
 
 def test_an_embedding_does_not_depend_on_an_outlier_that_shares_the_batch(int8, titles):

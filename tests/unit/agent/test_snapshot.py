@@ -5,13 +5,12 @@ import re
 
 import pytest
 from safetensors.numpy import load_file, save_file
-from support.agents import agent_of, believed, impression, lessons, outcomes_of, state_of
-from support.encoders import HashingEncoder
+from support.agents import agent_of, believed, encoder_of, impression, lessons, outcomes_of, state_of
 
 from agent.bandit import BanditAgent
 from agent.errors import SnapshotError
 
-FORMS = ["text", "numeric", "mixed"]
+FORMS = ["text", "numeric", "mixed", "manner"]
 
 
 def taught(form, counts=(40, 40), seed=3):
@@ -22,7 +21,7 @@ def taught(form, counts=(40, 40), seed=3):
 
 
 def load(path, form="numeric"):
-    return BanditAgent.load(path, encoder=None if form == "numeric" else HashingEncoder())
+    return BanditAgent.load(path, encoder=encoder_of(form))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from deploy.compose import settle
 from deploy.errors import HistoryError
 from deploy.settings import Settings
 from deploy.starting import read_start, with_start
+from envs.features import Layout
 
 ENCODER_DIM = 64
 
@@ -36,6 +37,12 @@ def settled(agent, **changes):
     """The settings as a run has them that leaves the features to the folder."""
     layout = agent._featurizer.layout
     return settle(AgentSettings(**changes), layout.text, layout.candidate)
+
+
+def test_where_the_manner_of_texts_is_read_it_is_as_long_as_an_embedding():
+    assert settle(AgentSettings(encoder={"manner": 8}), ENCODER_DIM)[1] == Layout(ENCODER_DIM, 0, 0, manner=ENCODER_DIM)
+    assert settle(AgentSettings(), ENCODER_DIM)[1] == Layout(ENCODER_DIM, 0, 0)
+    assert settle(AgentSettings(encoder={"manner": 8}), 0)[1] == Layout(0, 0, 0)
 
 
 def test_a_run_goes_on_with_what_a_snapshot_learned(agent, tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.encoders import HashingEncoder
+from support.encoders import HashingEncoder, LengthEncoder
 
 from agent.encoder.local import local_encoder
 from agent.interests import InterestStore
@@ -105,6 +105,31 @@ def test_an_embedding_comes_first_and_numbers_after_it_and_what_is_missing_is_ze
     np.testing.assert_array_equal(observation.candidates_ND[0], [*vector("A"), 3.0])
     np.testing.assert_array_equal(observation.candidates_ND[1], [*vector("B"), 0.0])
     np.testing.assert_array_equal(observation.user_BU[0], np.zeros(E + 3))
+
+
+def test_the_manner_of_a_candidates_text_stands_behind_its_numbers_and_a_context_has_none():
+    features = Featurizer(FeatureSettings(), LengthEncoder())
+    seen = impression(Context(text="reading", features=(1.0, 2.0)), item("a", (3.0,), "Why A?"), item("b", None, "B"))
+    observation = features.observe([seen], [(store(), "u1")])
+    assert features.layout == Layout(text=E, context=2, candidate=1, manner=2)
+    np.testing.assert_array_equal(observation.context_BC[0], [*vector("reading"), 1.0, 2.0])
+    np.testing.assert_array_equal(observation.candidates_ND[0], [*vector("Why A?"), 3.0, 6.0, 1.0])
+    np.testing.assert_array_equal(observation.candidates_ND[1], [*vector("B"), 0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(features.item_vector(seen.candidates[0]), vector("Why A?"))
+    slate = (Slot(item_id="a", propensity=0.5),)
+    np.testing.assert_array_equal(
+        features.rows([outcome(seen, slate, (1.0,))]).candidate_RD, observation.candidates_ND[:1]
+    )
+
+
+def test_without_numbers_the_manner_follows_the_embedding_and_without_texts_there_is_none():
+    words = impression(Context(text="reading"), item("a", None, "Why A?"))
+    features = Featurizer(FeatureSettings(), LengthEncoder())
+    observation = features.observe([words], [(store(), "u1")])
+    np.testing.assert_array_equal(observation.context_BC[0], vector("reading"))
+    np.testing.assert_array_equal(observation.candidates_ND[0], [*vector("Why A?"), 6.0, 1.0])
+    numeric = Featurizer(FeatureSettings(text="off"), LengthEncoder())
+    assert numeric.settle([BOTH]) == Layout(text=0, context=2, candidate=1)
 
 
 def test_impressions_of_different_lengths_lie_one_after_the_other():

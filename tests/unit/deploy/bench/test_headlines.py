@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from support.headlines import ARMS, archive
 
+from agent.settings import AgentSettings
 from deploy.bench.errors import BenchError
 from deploy.bench.headline_play import Earned, play, ratio, steps
-from deploy.bench.headline_players import BetaThompson
+from deploy.bench.headline_players import BetaThompson, PolicyPlayer
 from deploy.bench.headline_queues import Queues
 from deploy.bench.headline_report import json_lines, markdown
 from deploy.bench.headline_tests import read_headlines
@@ -85,6 +86,17 @@ def test_beta_thompson_finds_the_arm_that_is_clicked():
     tests.clicks_A[:] = [1_000, 20, 20]
     found = play(tests, [0], BetaThompson(0.05, np.random.default_rng(0)), [500], np.random.default_rng(1))[500]
     assert found.rated_S[0] > 0.8 * found.best_S[0]
+
+
+def test_a_policy_that_reads_how_headlines_are_written_learns_from_it():
+    tests, found = archive(count=60, manner=3), {}
+    known_A = np.arange(45 * ARMS)
+    for manner in (0, 3):
+        read = {"encoder": {"manner": manner}, "expert": {"refresh_rows": (64,)}, "network": {"steps": 0}}
+        player = PolicyPlayer(tests, AgentSettings(**read))
+        player.history(known_A)
+        found[manner] = play(tests, list(range(45, 60)), player, [20], np.random.default_rng(0))[20].rated_gain()[0]
+    assert found[3] > found[0] + 0.1
 
 
 @pytest.fixture(scope="module")
