@@ -72,7 +72,8 @@ def _of_checkpoint(checkpoint: Checkpoint, asked: AgentSettings, encoder: Encode
 
 
 def _featurizer(settings: AgentSettings, layout: Layout, encoder: Encoder | None) -> Featurizer:
-    featurizer = Featurizer(settings.features, encoder or local_encoder(settings.encoder))
+    encoder = local_encoder(settings.encoder) if encoder is None else encoder  # one that has read nothing is empty
+    featurizer = Featurizer(settings.features, encoder)
     featurizer.fix(layout)
     return featurizer
 
