@@ -14,7 +14,8 @@ from agent.settings import AgentSettings
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _STARTS = 3
 # Ray starts its workers at niceness 15: on a busy machine decisions would wait behind everything, the learner first.
-_SYSTEM = {"worker_niceness": 0}
+# It keeps a record of each of the last 100,000 calls, for its dashboard: some 450 MB an hour of them at first.
+_SYSTEM = {"worker_niceness": 0, "task_events_report_interval_ms": 0}
 _log = logging.getLogger("streambandit.cluster")
 
 
