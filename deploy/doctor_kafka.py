@@ -123,8 +123,7 @@ def _sample(reader: Reader, report: TopicsReport) -> Iterator[Record]:
     for state in report.topics:
         if state.topic in INPUT_TOPICS:
             for partition in range(state.partitions):
-                end = reader.end(state.topic, partition)
-                yield from reader.read(state.topic, partition, max(0, end - _SAMPLE), end)
+                yield from reader.last(state.topic, partition, _SAMPLE)
 
 
 def _where_a_broker_is(settings: KafkaSettings) -> str:

@@ -82,6 +82,11 @@ class Reader:
                 if record.offset < stop:
                     yield record
 
+    def last(self, topic: Topic, partition: int, offsets: int) -> Iterator[Record]:
+        """The committed records among the last offsets of a partition; what is not kept any more is passed over."""
+        end = self.end(topic, partition)
+        return self.read(topic, partition, max(0, end - offsets), end)
+
     def close(self) -> None:
         """Closes the consumers that there are."""
         for consumer in (self._consumer, self._any_consumer):

@@ -81,9 +81,7 @@ class KafkaWorldLog:
         newest_ms = 0
         with closing(Reader(self._settings)) as reader:
             for partition in range(self._partitions):
-                end = reader.end("impressions", partition)
-                start = max(end - _LAST, reader.begin("impressions", partition))
-                for record in reader.read("impressions", partition, start, end):
+                for record in reader.last("impressions", partition, _LAST):
                     with suppress(CodecError):
                         newest_ms = max(newest_ms, self._codec.decode(record.value, Impression, record.headers).ts_ms)
         return newest_ms
