@@ -22,7 +22,6 @@ from agent.open_book import OpenBook
 from agent.resolved import Placed, Resolved, Span, resolve
 from envs.core import Closed
 from envs.decision import Decision
-from envs.sent import Sent
 from envs.session import Session
 from stream.errors import StreamError
 
@@ -162,9 +161,7 @@ class DecidingLoop:
         before = core.outcome_frontier()
         started_s = timer()
         decisions, observation = [], None
-        if not impressions:
-            self._count()
-        else:
+        if impressions:
             observation = core.observe(impressions)
             belief = self._believer.believe(observation)
             decisions = decide(
@@ -174,12 +171,13 @@ class DecidingLoop:
                 run_seed=self._run_seed,
                 version=self._believer.version,
             )
+        else:
+            self._count()
         world_ended = core.ended and not impressions
         idle_ended = not world_ended and self._idle(started_s)
         taken = self._taken() + len(impressions)
-        on_its_way = core.sent
-        closed = core.send(decisions, final=world_ended or (idle_ended and self._ending.close_open))
-        self._landed(on_its_way)
+        final = world_ended or (idle_ended and self._ending.close_open)
+        closed = self._landed(lambda: core.send(decisions, final=final))
         self._took_s = timer() - started_s
         if observation is not None and self._book is not None:
             self._book.note(impressions, observation, decisions)
@@ -191,23 +189,24 @@ class DecidingLoop:
 
     def _land(self) -> tuple[dict[int, int], list[Closed]]:
         core = self._session.core
-        before, on_its_way = core.outcome_frontier(), core.sent
-        closed = core.land()
-        self._landed(on_its_way)
+        before = core.outcome_frontier()
+        closed = self._landed(core.land)
         self._count()
         return before, closed
 
-    def _landed(self, batch: Sent | None) -> None:
-        """Notes that a batch which was on its way is committed."""
-        if batch is None or not batch.decisions:
-            return
+    def _landed(self, act: Callable[[], list[Closed]]) -> list[Closed]:
+        """Lets the batch that is on its way land, by a call that waits for it, and notes that it is committed."""
         core = self._session.core
-        self._decided += len(batch.decisions)
-        latency_ms = 1_000.0 * (self._took_s + core.took_s)
-        core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(batch.decisions))
-        self._uncounted += batch.decisions
-        if len(self._uncounted) >= _COUNT_AT_ONCE:
-            self._count()
+        batch = core.sent
+        closed = act()
+        if batch is not None and batch.decisions:
+            self._decided += len(batch.decisions)
+            latency_ms = 1_000.0 * (self._took_s + core.took_s)
+            core.parts.meter.observe("decision_latency_ms", [latency_ms] * len(batch.decisions))
+            self._uncounted += batch.decisions
+            if len(self._uncounted) >= _COUNT_AT_ONCE:
+                self._count()
+        return closed
 
     def _count(self) -> None:
         count_weights(self._uncounted, self._session.core.parts.meter)

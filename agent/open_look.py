@@ -97,8 +97,8 @@ class OpenTable:
         if len(look.row_R):
             place_R = places_among(np.concatenate(known), look.row_R)
             self._rows = Rows.concatenate(parts).where(place_R)
-            self._number_R = _all_or_none(numbers)
-            self._number_R = self._number_R[place_R] if self._number_R is not None else None
+            number_P = _all_or_none(numbers)
+            self._number_R = number_P[place_R] if number_P is not None else None
         self.number, self._look = look.number, look
         return True
 

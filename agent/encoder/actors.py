@@ -31,7 +31,7 @@ class EncoderServer:
         return self._encoder.dim, self._encoder.version, manner_of(self._encoder)
 
     def encode(self, texts: list[str]) -> Floats:
-        """The embeddings [N, E]."""
+        """The embeddings [N, E + W]."""
         return self._encoder.encode(texts)
 
 
@@ -103,7 +103,7 @@ class ActorEncoder:
         return str(self._version)
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """The embeddings [N, E]."""
+        """The embeddings [N, E + W]."""
         size = max(self._batch_size, -(-len(texts) // len(self._actors)))
         parts = [list(texts[start : start + size]) for start in range(0, len(texts), size)]
         actors = self._actors * -(-len(parts) // len(self._actors)) if parts else []

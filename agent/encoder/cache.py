@@ -56,7 +56,7 @@ class CachedEncoder:
         return self._encoder.version
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """The embeddings [N, E]; every unknown text is asked for once."""
+        """The embeddings [N, E + W]; every unknown text is asked for once."""
         if not texts:
             return np.zeros((0, self.dim + self.manner), np.float32)
         try:
